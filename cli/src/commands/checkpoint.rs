@@ -1,0 +1,48 @@
+//! Which head was released last?
+
+use super::Place;
+use crate::diagnostic::Outcome;
+use crate::exit;
+use crate::output::Output;
+use chancery_ledger::format::checkpoint::Note;
+use chancery_ledger::format::encoding::hex;
+use chancery_ledger::store::{Anchor, Paths};
+use chancery_ledger::{Code, Error};
+use serde::Serialize;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// The head in the anchor of a ledger.
+pub(crate) fn newest(paths: &Paths) -> Result<Note, Error> {
+    if !paths.store().exists() {
+        let text = format!("`{}` holds no ledger", paths.dir.display());
+        return Err(Error::new(Code::NotALedger, text));
+    }
+    Anchor::read(&paths.anchor)?.ok_or_else(|| {
+        let text = format!("the anchor `{}` is not there, and the ledger is not empty", paths.anchor.display());
+        Error::new(Code::AnchorMissing, text)
+    })
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    let note = newest(&args.place.paths())?;
+    #[derive(Serialize)]
+    struct Head {
+        note: String,
+        origin: String,
+        root: String,
+        size: u64,
+    }
+    let head = &note.checkpoint;
+    if out.json {
+        let (note, origin) = (note.text(), head.origin.to_string());
+        out.json(&Head { note, origin, root: hex(&head.root), size: head.size });
+    } else {
+        out.data(note.text().trim_end());
+    }
+    Ok(exit::YES)
+}

@@ -1,0 +1,77 @@
+//! What does a code, an action, or a section mean? Printed from SPEC and from the declarations.
+
+use crate::diagnostic::{Diagnostic, Outcome, SPEC, row};
+use crate::exit;
+use crate::output::Output;
+use chancery_ledger::domains::{ACTIONS, ActionSpec, action_spec, nearest};
+use chancery_ledger::gate::MATRIX;
+use chancery_ledger::{CODES, Code};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A code such as `wrong_seq`, an action such as `host_key.verify`, a section such as `14.1`, or `actions`
+    topic: String,
+}
+
+fn explain_action(spec: &ActionSpec, out: &Output) {
+    out.data(&format!("{}  on a {}\n  {}", spec.id, spec.entity, spec.help));
+    for field in spec.fields {
+        let need = if field.required { "" } else { ", optional" };
+        out.data(&format!("  {}  {}: {}{need}", field.name, field.help, field.shape.describe()));
+    }
+    if let Some(rule) = MATRIX.iter().find(|rule| rule.action == spec.id) {
+        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+        out.data(&format!("  allowed to: {}", if roles.is_empty() { "system".to_owned() } else { roles.join(", ") }));
+    }
+}
+
+/// The text of a numbered section, up to the next heading of its level.
+fn section(number: &str) -> Option<String> {
+    let heading = |line: &str| line.starts_with('#') && line.trim_start_matches('#').trim_start().starts_with(number);
+    let mut lines = SPEC.lines().skip_while(|line| {
+        let rest = line.trim_start_matches('#').trim_start().strip_prefix(number);
+        !(heading(line) && rest.is_some_and(|rest| rest.starts_with([' ', '.'])))
+    });
+    let first = lines.next()?;
+    let level = first.chars().take_while(|c| *c == '#').count();
+    let ends = |line: &&str| {
+        let hashes = line.chars().take_while(|c| *c == '#').count();
+        hashes == 0 || hashes > level
+    };
+    let body: Vec<&str> = lines.take_while(ends).collect();
+    Some(format!("{first}\n{}", body.join("\n").trim_end()))
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    let topic = args.topic.as_str();
+    if let Some(code) = Code::parse(topic) {
+        let (class, meaning, way_out) = row(code).unwrap_or_default();
+        out.data(&format!("{code} ({class})\n  {meaning}\n  way out: {way_out}"));
+        return Ok(exit::YES);
+    }
+    if topic == "actions" {
+        for spec in ACTIONS.iter().copied().flatten() {
+            out.data(&format!("{:<22} {}", spec.id, spec.help));
+        }
+        return Ok(exit::YES);
+    }
+    if let Some(spec) = action_spec(topic) {
+        explain_action(spec, out);
+        return Ok(exit::YES);
+    }
+    if let Some(text) = section(topic.trim_end_matches('.')) {
+        out.data(&text);
+        return Ok(exit::YES);
+    }
+    let known: Vec<&str> = CODES
+        .iter()
+        .map(|code| code.as_str())
+        .chain(ACTIONS.iter().copied().flatten().map(|spec| spec.id))
+        .chain(["actions"])
+        .collect();
+    let error = Diagnostic::usage(format!("nothing is called `{topic}`"));
+    Err(match nearest(topic, &known) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("name a code, an action, a section of SPEC, or `actions`"),
+    })
+}

@@ -1,0 +1,128 @@
+//! How does a ledger begin?
+
+use super::Place;
+use super::open::options;
+use crate::diagnostic::{Diagnostic, Outcome};
+use crate::exit;
+use crate::output::Output;
+use chancery_ledger::domains::ledger::{Attest, Form, Level, Stage};
+use chancery_ledger::format::ids::{LogName, PrincipalId};
+use chancery_ledger::format::key::{LogVerifier, PrivateKey, author_key_file, parse_log_key_file};
+use chancery_ledger::store::{Anchor, Paths, read_secret, write_new, write_secret};
+use chancery_ledger::verify::Pin;
+use chancery_ledger::{Code, Entropy, Error, Genesis, Ledger};
+use serde::Serialize;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// Name of the ledger: lower-case letters, digits, dots and hyphens; it is in every entry for ever
+    #[arg(long)]
+    name: String,
+    /// Stage: `test` honours test switches; `production` does not exist
+    #[arg(long, default_value = "staging", value_parser = ["test", "staging"])]
+    stage: String,
+    /// Id of the first administrator
+    #[arg(long, default_value = "founder", value_name = "ID")]
+    administrator: String,
+    /// Where signatures stand: over each commit's head, or in every entry as well
+    #[arg(long, default_value = "heads", value_parser = ["heads", "entries"])]
+    sign: String,
+    /// Longest time without an entry that you promise, in milliseconds
+    #[arg(long, value_name = "MS")]
+    max_silence_ms: Option<u64>,
+}
+
+/// What a new ledger is made from.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) name: LogName,
+    pub(crate) stage: Stage,
+    pub(crate) form: Form,
+    pub(crate) administrator: PrincipalId,
+    pub(crate) max_silence_ms: Option<i64>,
+}
+
+/// Creates a ledger, the first administrator's key beside it, and a pin for the auditor.
+pub(crate) fn create(paths: &Paths, plan: &Plan) -> Result<Ledger, Diagnostic> {
+    let mut entropy = Entropy::default();
+    let seed = entropy.take::<32>()?;
+    let level = if plan.form == Form::Entries { Level::Enforce } else { Level::Observe };
+    let genesis = Genesis {
+        name: plan.name.clone(),
+        stage: plan.stage,
+        form: plan.form,
+        attest: Attest { agent: Level::Enforce, human: level, service: level, worker: level },
+        max_silence_ms: plan.max_silence_ms,
+        administrator: (plan.administrator.clone(), PrivateKey::from_seed(&seed).public()),
+    };
+    let ledger = Ledger::create(options(paths.clone()), &genesis)?;
+    let key = paths.keys.join(format!("{}.key", plan.administrator));
+    write_secret(&key, &author_key_file(&plan.administrator, &seed))?;
+    write_new(&paths.pin(), pin(paths)?.to_text()?.as_bytes())?;
+    Ok(ledger)
+}
+
+/// The log's verifier key, from its key file.
+pub(crate) fn verifier(paths: &Paths) -> Result<LogVerifier, Diagnostic> {
+    let path = paths.log_key();
+    let text = read_secret(&path)?;
+    let (origin, key) = parse_log_key_file(&text).ok_or_else(|| {
+        Error::new(Code::KeyFileInvalid, format!("`{}` is no log key file", path.display()))
+    })?;
+    Ok(LogVerifier { origin, key: key.public() })
+}
+
+/// A pin to the head that the anchor holds now.
+fn pin(paths: &Paths) -> Result<Pin, Diagnostic> {
+    let note = Anchor::read(&paths.anchor)?;
+    let note = note.ok_or_else(|| Error::new(Code::AnchorMissing, "the new ledger has no anchor"))?;
+    Ok(Pin::of_note(verifier(paths)?, &note))
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    let paths = args.place.paths();
+    let max_silence_ms = args.max_silence_ms.map(i64::try_from).transpose();
+    let plan = Plan {
+        name: LogName::parse(&args.name).map_err(|e| Diagnostic::usage(e.to_string()))?,
+        stage: if args.stage == "test" { Stage::Test } else { Stage::Staging },
+        form: if args.sign == "entries" { Form::Entries } else { Form::Heads },
+        administrator: PrincipalId::parse(&args.administrator)
+            .map_err(|e| Diagnostic::usage(e.to_string()))?,
+        max_silence_ms: max_silence_ms.map_err(|e| Diagnostic::usage(format!("`--max-silence-ms`: {e}")))?,
+    };
+    let ledger = create(&paths, &plan)?;
+    let origin = ledger.origin().clone();
+    ledger.close()?;
+    #[derive(Serialize)]
+    struct Created {
+        anchor: String,
+        dir: String,
+        keys: String,
+        origin: String,
+        pin: String,
+        stage: &'static str,
+        vkey: String,
+    }
+    let created = Created {
+        anchor: paths.anchor.display().to_string(),
+        dir: paths.dir.display().to_string(),
+        keys: paths.keys.display().to_string(),
+        origin: origin.to_string(),
+        pin: paths.pin().display().to_string(),
+        stage: plan.stage.as_str(),
+        vkey: verifier(&paths)?.to_string(),
+    };
+    if out.json {
+        out.json(&created);
+        return Ok(exit::YES);
+    }
+    out.data(&format!("created   {} (stage {})", created.origin, created.stage));
+    out.data(&format!("ledger    {}", created.dir));
+    out.data(&format!("keys      {}  back them up apart from the ledger", created.keys));
+    out.data(&format!("anchor    {}  never restore it from a backup", created.anchor));
+    out.data(&format!("pin       {}  give it to your auditor", created.pin));
+    out.data(&format!("log key   {}", created.vkey));
+    Ok(exit::YES)
+}

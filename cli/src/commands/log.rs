@@ -1,0 +1,108 @@
+//! What happened? Entries in a row.
+
+use super::Place;
+use super::checkpoint::newest;
+use crate::diagnostic::{Diagnostic, Outcome};
+use crate::exit;
+use crate::output::{Output, instant};
+use chancery_ledger::format::entry;
+use chancery_ledger::format::hash::Digest;
+use chancery_ledger::store::Reader;
+use chancery_ledger::{Code, Error};
+use serde::Serialize;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// First position
+    #[arg(long, value_name = "N")]
+    from: Option<u64>,
+    /// Position after the last
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+    /// Only entries of this kind, or of this domain
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only entries in this scope or within it
+    #[arg(long)]
+    scope: Option<String>,
+    /// Only entries about this id
+    #[arg(long)]
+    id: Option<String>,
+    /// At most so many, the newest that match [default: 50 unless a range is given]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    actor: String,
+    address: Digest,
+    entity: String,
+    kind: String,
+    position: u64,
+    scope: String,
+    time: i64,
+}
+
+impl Args {
+    fn wants(&self, line: &Line) -> bool {
+        let kind = |kind: &String| line.kind == *kind || line.kind.split('.').next() == Some(kind);
+        let scope = |scope: &String| {
+            scope == "/" || line.scope == *scope || line.scope.starts_with(&format!("{scope}/"))
+        };
+        let id = |id: &String| line.entity.rsplit_once('/').is_some_and(|(_, found)| found == id);
+        self.kind.as_ref().is_none_or(kind)
+            && self.scope.as_ref().is_none_or(scope)
+            && self.id.as_ref().is_none_or(id)
+    }
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    let paths = args.place.paths();
+    let size = newest(&paths)?.checkpoint.size;
+    let reader = Reader::open(&paths.store())?;
+    let (from, to) = (args.from.unwrap_or(0), args.to.unwrap_or(size).min(size));
+    if from > to {
+        return Err(Diagnostic::new(Code::RangeInvalid, format!("{from} to {to} is not a range of the {size} entries")));
+    }
+    let ranged = args.from.is_some() || args.to.is_some();
+    let limit = args.limit.unwrap_or(if ranged { usize::MAX } else { 50 });
+    let mut lines = std::collections::VecDeque::new();
+    reader.leaves(from..to, |position, leaf| {
+        let entry = entry::read(leaf).map_err(|error| Error::new(Code::LedgerDamaged, error.to_string()))?;
+        let line = Line {
+            actor: entry.actor.principal.to_owned(),
+            address: entry::address(leaf),
+            entity: format!("{}/{}", entry.entity.kind, entry.entity.id),
+            kind: entry.kind.to_owned(),
+            position,
+            scope: entry.scope.to_owned(),
+            time: entry.time,
+        };
+        if args.wants(&line) {
+            lines.push_back(line);
+            if lines.len() > limit {
+                lines.pop_front();
+            }
+        }
+        Ok(())
+    })?;
+    for line in &lines {
+        if out.json {
+            out.json(line);
+            continue;
+        }
+        out.data(&format!(
+            "{:>6}  {}  {:<22} {}  {}  by {}",
+            line.position,
+            instant(line.time),
+            line.kind,
+            line.scope,
+            line.entity,
+            line.actor
+        ));
+    }
+    Ok(exit::YES)
+}

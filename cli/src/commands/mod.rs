@@ -1,0 +1,100 @@
+//! Which verbs are there? One file each.
+
+//mod bench;
+mod checkpoint;
+mod completions;
+//mod demo;
+mod explain;
+mod export;
+mod import;
+mod init;
+mod key;
+mod log;
+mod open;
+mod perform;
+mod show;
+mod verify;
+
+use crate::diagnostic::Outcome;
+use crate::output::Output;
+use chancery_ledger::store::Paths;
+use std::path::PathBuf;
+
+/// The verbs.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    // Play the whole story of a record on this machine, damage included
+    //Demo(demo::Args),
+    /// Create a ledger with its keys, its anchor and an auditor's pin
+    Init(init::Args),
+    /// Ask for an action, as a principal that signs or bears a token
+    #[command(name = "do")]
+    Perform(perform::Args),
+    /// Observe host keys from known_hosts lines
+    Import(import::Args),
+    /// Show one entry with the head and the path that sign it
+    Show(show::Args),
+    /// List entries
+    Log(log::Args),
+    /// Verify an export or a live ledger, offline
+    Verify(verify::Args),
+    /// Print the newest released head
+    Checkpoint(checkpoint::Args),
+    /// Write an export that a stranger can verify
+    Export(export::Args),
+    /// Generate author keys and prove possession of them
+    Key(key::Args),
+    // Measure this machine against its own limits
+    //Bench(bench::Args),
+    /// Explain a code, an action, or a section of SPEC
+    Explain(explain::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// Where the ledger lies.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Place {
+    /// Ledger directory
+    #[arg(long, env = "CHANCERY_DIR", default_value = "ledger", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Anchor file, outside the directory [default: DIR.anchor]
+    #[arg(long, env = "CHANCERY_ANCHOR", value_name = "FILE")]
+    pub(crate) anchor: Option<PathBuf>,
+    /// Directory of key files, outside the directory [default: DIR.keys]
+    #[arg(long, env = "CHANCERY_KEYS", value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+}
+
+impl Place {
+    /// Paths of the ledger's files.
+    pub(crate) fn paths(&self) -> Paths {
+        let mut paths = Paths::of(&self.dir);
+        if let Some(anchor) = &self.anchor {
+            paths.anchor.clone_from(anchor);
+        }
+        if let Some(keys) = &self.keys {
+            paths.keys.clone_from(keys);
+        }
+        paths
+    }
+}
+
+/// Runs a verb.
+pub(crate) fn run(command: Command, out: &Output) -> Outcome {
+    match command {
+        //Command::Demo(args) => demo::run(&args, out),
+        Command::Init(args) => init::run(&args, out),
+        Command::Perform(args) => perform::run(&args, out),
+        Command::Import(args) => import::run(&args, out),
+        Command::Show(args) => show::run(&args, out),
+        Command::Log(args) => log::run(&args, out),
+        Command::Verify(args) => verify::run(&args, out),
+        Command::Checkpoint(args) => checkpoint::run(&args, out),
+        Command::Export(args) => export::run(&args, out),
+        Command::Key(args) => key::run(&args, out),
+        //Command::Bench(args) => bench::run(&args, out),
+        Command::Explain(args) => explain::run(&args, out),
+        Command::Completions(args) => completions::run(&args, out),
+    }
+}

@@ -1,0 +1,121 @@
+//! How does somebody ask for an action?
+
+use super::Place;
+use super::open::open;
+use crate::client::{Ask, Who, ask, parse_args, read_key};
+use crate::diagnostic::{Diagnostic, Outcome};
+use crate::exit;
+use crate::output::{Output, printable};
+use chancery_ledger::format::ids::{IdempotencyKey, Scope};
+use chancery_ledger::{Code, Effect, Receipt};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    credential: CredentialArgs,
+    /// The action, such as `host_key.verify`; `chancery explain actions` lists them
+    action: String,
+    /// Arguments: `name=text`, `name:=json`, `name=@file`
+    arguments: Vec<String>,
+    /// Scope in which to act
+    #[arg(long, default_value = "/")]
+    scope: String,
+    /// Id of what the action is about
+    #[arg(long)]
+    id: Option<String>,
+    /// Key under which a repeated request gets the same answer [default: drawn at random]
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// The request is void from this instant on, in milliseconds since 1970
+    #[arg(long, value_name = "MS")]
+    not_after: Option<i64>,
+    /// Running number of the signature [default: the key's next]
+    #[arg(long)]
+    seq: Option<u64>,
+}
+
+/// What shows who asks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CredentialArgs {
+    /// Author's key file; the request is signed with it
+    #[arg(long, env = "CHANCERY_KEY_FILE", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// File that holds a token; without it, `CHANCERY_TOKEN`
+    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    token_file: Option<PathBuf>,
+}
+
+impl CredentialArgs {
+    /// The credential that was given, or what to give.
+    pub(crate) fn who(&self) -> Result<Who, Diagnostic> {
+        if let Some(path) = &self.token_file {
+            let text = chancery_ledger::store::read_secret(path)?;
+            return Ok(Who::Token(text.trim().to_owned()));
+        }
+        if let Some(path) = &self.key_file {
+            return read_key(path);
+        }
+        match std::env::var("CHANCERY_TOKEN") {
+            Ok(token) => Ok(Who::Token(token)),
+            Err(_) => Err(Diagnostic::new(Code::Unauthenticated, "no credential was given")
+                .hint("add `--key-file FILE` or `--token-file FILE`, or set CHANCERY_TOKEN")),
+        }
+    }
+}
+
+/// A scope as it was typed.
+pub(crate) fn scope(text: &str) -> Result<Scope, Diagnostic> {
+    Scope::parse(text).map_err(|error| Diagnostic::usage(error.to_string()))
+}
+
+/// Prints a receipt and gives the exit code that its effect has.
+pub(crate) fn report(receipt: &Receipt, out: &Output) -> u8 {
+    let code = match receipt.effect {
+        Effect::Allow => exit::YES,
+        Effect::Deny | Effect::Refuse => exit::NO,
+    };
+    if out.json {
+        out.json(receipt);
+        return code;
+    }
+    for entry in &receipt.entries {
+        out.data(&format!("{:>8}  {}  {}", entry.position, entry.kind, entry.address));
+    }
+    if let Some(secret) = &receipt.secret {
+        out.data(&format!("secret    {secret}"));
+    }
+    if receipt.replay {
+        out.talk("this request was answered before: the entries above are the answer");
+    }
+    if let Some(reason) = receipt.code {
+        let message = receipt.message.as_deref().unwrap_or("the stored answer is no");
+        let mut text = format!("error[{reason}]: {}", printable(message));
+        if let Some(row) = crate::diagnostic::row(reason) {
+            text.push_str(&format!("\n  hint: {}", row.2));
+        }
+        out.talk(&text);
+    }
+    code
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    let who = args.credential.who()?;
+    let key = args.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
+    let request = Ask {
+        action: args.action.clone(),
+        scope: scope(&args.scope)?,
+        id: args.id.clone(),
+        args: parse_args(&args.arguments)?,
+        key: key.map_err(|error| Diagnostic::usage(error.to_string()))?,
+        not_after: args.not_after,
+        seq: args.seq,
+    };
+    let ledger = open(args.place.paths(), out)?;
+    let receipt = ask(&ledger, &who, request)?;
+    let code = report(&receipt, out);
+    ledger.close()?;
+    Ok(code)
+}

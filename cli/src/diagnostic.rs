@@ -1,0 +1,123 @@
+//! How is a person told what went wrong, and the way out? SPEC 15 and 16.
+
+use crate::exit;
+use crate::output::{Output, printable};
+use chancery_ledger::domains::Invalid;
+use chancery_ledger::{Class, Code, Conflict, Error};
+use serde::Serialize;
+
+/// The text that is normative; ways out and paragraphs of `explain` come from it.
+pub(crate) const SPEC: &str = include_str!("../../SPEC.md");
+
+/// Something that ends a command without a yes.
+#[derive(Debug)]
+pub(crate) struct Diagnostic {
+    code: Code,
+    message: String,
+    hint: Option<String>,
+    pointer: Option<String>,
+    causes: Vec<String>,
+}
+
+/// Result of a command: its exit code.
+pub(crate) type Outcome = Result<u8, Diagnostic>;
+
+/// Columns of the row of SPEC 15 for a code: class, meaning, way out.
+pub(crate) fn row(code: Code) -> Option<(&'static str, &'static str, &'static str)> {
+    let start = format!("| `{code}` |");
+    let line = SPEC.lines().find(|line| line.starts_with(&start))?;
+    let mut cells = line.trim_matches('|').split(" | ").map(str::trim).skip(1);
+    Some((cells.next()?, cells.next()?, cells.next()?))
+}
+
+impl Diagnostic {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, pointer: None, causes: Vec::new() }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Bad usage that clap cannot know of.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Code::MalformedValue, message)
+    }
+
+    fn exit(&self) -> u8 {
+        match self.code.class() {
+            Class::Invalid => exit::USAGE,
+            Class::Conflict | Class::Denial | Class::Refusal => exit::NO,
+            Class::Error => exit::FAILED,
+        }
+    }
+
+    /// Prints it and gives the exit code.
+    pub(crate) fn report(&self, out: &Output) -> u8 {
+        let hint = self.hint.clone().or_else(|| row(self.code).map(|row| row.2.to_owned()));
+        if out.json {
+            #[derive(Serialize)]
+            struct Json<'a> {
+                code: Code,
+                error: &'a str,
+                hint: Option<&'a str>,
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pointer: Option<&'a str>,
+            }
+            out.json(&Json {
+                code: self.code,
+                error: &self.message,
+                hint: hint.as_deref(),
+                pointer: self.pointer.as_deref(),
+            });
+        }
+        let mut text = format!("error[{}]: {}", self.code, printable(&self.message));
+        for cause in &self.causes {
+            text.push_str(&format!("\n  caused by: {}", printable(cause)));
+        }
+        if let Some(pointer) = &self.pointer {
+            text.push_str(&format!("\n  at: {}", printable(pointer)));
+        }
+        if let Some(hint) = hint {
+            text.push_str(&format!("\n  hint: {}", printable(&hint)));
+        }
+        out.talk(&text);
+        self.exit()
+    }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        let mut causes = Vec::new();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        Self { code: error.code, message: error.message, hint: None, pointer: None, causes }
+    }
+}
+
+impl From<Invalid> for Diagnostic {
+    fn from(invalid: Invalid) -> Self {
+        Self {
+            code: invalid.code,
+            message: invalid.message,
+            hint: Some(invalid.hint),
+            pointer: Some(invalid.pointer),
+            causes: Vec::new(),
+        }
+    }
+}
+
+impl From<Conflict> for Diagnostic {
+    fn from(conflict: Conflict) -> Self {
+        Self::new(conflict.code, conflict.message)
+    }
+}
+
+/// A failure of the operating system at a path.
+pub(crate) fn io(what: &str, path: &std::path::Path, error: std::io::Error) -> Diagnostic {
+    Error::io(what, path, error).into()
+}

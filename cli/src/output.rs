@@ -1,0 +1,87 @@
+//! What goes to stdout, and what to stderr? The only file that prints; text of others is escaped here.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// Where a command's words go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// One JSON object instead of text.
+    pub(crate) json: bool,
+}
+
+/// `text` with everything escaped that a terminal could obey or a reader could be deceived by: controls, bidi marks,
+/// zero-width characters, tags.
+pub(crate) fn printable(text: &str) -> String {
+    let hidden = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(u32::from(c), 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE0FFF
+                | 0x061C | 0x180E | 0x2028 | 0x2029)
+    };
+    if !text.chars().any(hidden) {
+        return text.to_owned();
+    }
+    let escape = |c: char| if hidden(c) { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+impl Output {
+    /// Data for whoever reads stdout; a closed pipe ends the process without a complaint.
+    pub(crate) fn data(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
+            std::process::exit(0);
+        }
+    }
+
+    /// Text for a person on stdout; nothing when JSON was asked for.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.json {
+            self.data(text);
+        }
+    }
+
+    /// One JSON object on stdout.
+    pub(crate) fn json<T: Serialize>(&self, value: &T) {
+        match serde_json::to_string(value) {
+            Ok(text) => self.data(&text),
+            Err(error) => self.talk(&format!("cannot write JSON: {error}")),
+        }
+    }
+
+    /// Talk on stderr.
+    pub(crate) fn talk(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// A progress bar with rate and remaining time, on a terminal only.
+    pub(crate) fn progress(&self, what: &'static str, bytes: bool) -> ProgressBar {
+        if self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let units = if bytes {
+            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
+        } else {
+            "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}"
+        };
+        let bar = ProgressBar::new(0).with_message(what);
+        match ProgressStyle::with_template(units) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
+    }
+}
+
+/// Sets a bar to a position of a length.
+pub(crate) fn advance(bar: &ProgressBar, position: u64, length: u64) {
+    if bar.length() != Some(length) {
+        bar.set_length(length);
+    }
+    bar.set_position(position);
+}
+
+/// An instant as people read it.
+pub(crate) fn instant(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| format!("{t:.3}"))
+}

@@ -1,0 +1,219 @@
+//! Which bearer tokens speak for whom? SPEC 10.5.
+//!
+//! ```text
+//! (nothing) --issued--> live --revoked--> revoked (terminal)     live, time >= expires: dead
+//! ```
+//!
+//! 1. The ledger keeps the hash of a secret, never the secret. 2. A token expires by comparison, not by an event.
+
+use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
+use crate::code::Code;
+use crate::format::encoding::{base64_url, hex, unbase64_url};
+use crate::format::hash::{Digest, TOKEN};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Live tokens that one principal may have.
+pub const MAX: usize = 32;
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the declaration below says what each argument means")]
+pub enum Action {
+    Issue {
+        principal: String,
+        ttl_ms: i64,
+    },
+    Revoke {
+        #[serde(default)]
+        reason: Option<String>,
+    },
+}
+
+/// Stored for ever: names and fields are added to, never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "SPEC 10.5 documents the fields")]
+pub enum Event {
+    Issued { expires: i64, hash: Digest, principal: String },
+    Revoked {},
+}
+
+/// A token that was not revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// For whom it speaks.
+    pub principal: String,
+    /// Digest of its secret.
+    pub hash: Digest,
+    /// From this instant on it is dead.
+    pub expires: i64,
+}
+
+/// Tokens that were not revoked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    live: BTreeMap<String, Token>,
+    of: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl State {
+    /// Number of tokens that were not revoked.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// The principal for whom a token's text speaks at `now`; nothing tells why there is none.
+    pub fn authenticate(&self, text: &str, now: i64) -> Option<&str> {
+        let (id, secret) = parse(text)?;
+        let token = self.live.get(id)?;
+        // Digests of secrets are compared, so the time that it takes tells nothing about a secret.
+        (TOKEN.digest(&secret) == token.hash && now < token.expires).then_some(token.principal.as_str())
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Token> {
+        let token = self.live.remove(id)?;
+        if let Some(ids) = self.of.get_mut(&token.principal) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.of.remove(&token.principal);
+            }
+        }
+        Some(token)
+    }
+}
+
+/// The text of a token.
+pub fn text(stage: &str, id: &str, secret: &[u8; 32]) -> String {
+    let body = format!("chy_{stage}_{id}_{}", base64_url(secret));
+    format!("{body}_{}", check(&body))
+}
+
+fn check(body: &str) -> String {
+    hex(&Sha256::digest(format!("{body}_"))[..4])
+}
+
+/// Id and secret of a token's text, when its form and check are right.
+fn parse(text: &str) -> Option<(&str, [u8; 32])> {
+    let (body, sum) = text.rsplit_once('_')?;
+    let rest = body.strip_prefix("chy_")?;
+    let (_stage, rest) = rest.split_once('_')?;
+    let (id, secret) = rest.split_once('_')?;
+    let secret = unbase64_url(secret)?.try_into().ok()?;
+    (check(body) == sum && is_token_id(id)).then_some((id, secret))
+}
+
+fn is_token_id(id: &str) -> bool {
+    id.len() == 12 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+pub(super) const ACTIONS: &[ActionSpec] = &[
+    ActionSpec {
+        id: "token.issue",
+        entity: "token",
+        subject: Subject::Named,
+        reduces_risk: false,
+        help: "Issue a token for a principal; the answer shows its secret once.",
+        fields: &[
+            Field { name: "principal", shape: Shape::Principal, required: true, help: "for whom it speaks" },
+            Field {
+                name: "ttl_ms",
+                shape: Shape::Int(60_000, 7_776_000_000),
+                required: true,
+                help: "how long it lives, in milliseconds: a minute to 90 days",
+            },
+        ],
+    },
+    ActionSpec {
+        id: "token.revoke",
+        entity: "token",
+        subject: Subject::Named,
+        reduces_risk: true,
+        help: "Revoke a token, for good.",
+        fields: &[super::scope::REASON],
+    },
+];
+
+/// Ends every token of a principal.
+pub(super) fn end_all(world: &mut World, principal: &str, position: u64, ended: &mut Vec<Ended>) {
+    for id in world.tokens.of.get(principal).cloned().unwrap_or_default() {
+        world.tokens.remove(&id);
+        ended.push(Ended { kind: "token", id, state: "revoked", position });
+    }
+}
+
+pub(super) fn decide(
+    world: &World,
+    facts: &Facts,
+    action: &Action,
+    asked: &Asked<'_>,
+) -> Result<Vec<Draft>, Refusal> {
+    let id = asked.id;
+    let event = match action {
+        Action::Issue { principal, ttl_ms } => {
+            if world.principals.get_in(principal, asked.scope).is_none() {
+                let text = format!("no principal `{principal}` in `{}`", asked.scope);
+                return Err(Refusal::new(Code::PrincipalUnknown, text));
+            }
+            if facts.has_ended("token", id) {
+                return Err(Refusal::new(Code::TokenEnded, format!("token `{id}` was revoked")));
+            }
+            if world.tokens.live.contains_key(id) || !is_token_id(id) {
+                let text = format!("`{id}` is taken, or is not 12 characters of [a-z0-9]");
+                return Err(Refusal::new(Code::TokenExists, text));
+            }
+            let alive = |id: &&String| world.tokens.live.get(*id).is_some_and(|t| asked.now < t.expires);
+            let tokens = world.tokens.of.get(principal);
+            if tokens.is_some_and(|ids| ids.iter().filter(alive).count() >= MAX) {
+                return Err(Refusal::new(Code::TokenLimit, format!("`{principal}` has {MAX} live tokens")));
+            }
+            let expires = asked.now + ttl_ms;
+            Event::Issued { expires, hash: TOKEN.digest(asked.fresh), principal: principal.clone() }
+        }
+        Action::Revoke { .. } => {
+            let owner = world.tokens.live.get(id).map(|token| token.principal.as_str());
+            if !owner.is_some_and(|owner| world.principals.get_in(owner, asked.scope).is_some()) {
+                let text = format!("no live token `{id}` in `{}`", asked.scope);
+                return Err(Refusal::new(Code::NotFound, text));
+            }
+            Event::Revoked {}
+        }
+    };
+    Ok(vec![Draft {
+        entity_kind: "token",
+        entity_id: id.to_owned(),
+        event: super::Event::Token(event),
+        private: super::principal::private(asked.args, &["reason"]),
+    }])
+}
+
+pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &mut Vec<Ended>) {
+    match event {
+        Event::Issued { expires, hash, principal } => {
+            // What expired makes room as soon as its principal is given another; it is no longer live anyway.
+            for id in world.tokens.of.get(principal).cloned().unwrap_or_default() {
+                if world.tokens.live.get(&id).is_some_and(|token| token.expires <= meta.time) {
+                    world.tokens.remove(&id);
+                    ended.push(Ended { kind: "token", id, state: "expired", position: meta.position });
+                }
+            }
+            let token = Token { principal: principal.clone(), hash: *hash, expires: *expires };
+            let before = world.tokens.live.insert(meta.id.to_owned(), token);
+            assert!(before.is_none(), "an issued token's id was free");
+            world.tokens.of.entry(principal.clone()).or_default().insert(meta.id.to_owned());
+        }
+        Event::Revoked {} => {
+            assert!(world.tokens.remove(meta.id).is_some(), "a revoked token was live");
+            let id = meta.id.to_owned();
+            ended.push(Ended { kind: "token", id, state: "revoked", position: meta.position });
+        }
+    }
+}

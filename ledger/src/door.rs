@@ -1,0 +1,295 @@
+//! How does a request become entries? Authenticate, gate, decide, seal: the one way in, in the order of
+//! SPEC 8. Pure: time, entropy and keys are arguments, nothing is written.
+
+use crate::code::Code;
+use crate::domains::{self, Asked, DecisionEvent, Draft, Ended, Event, Facts, Meta, World};
+use crate::entropy::Entropy;
+use crate::error::{Error, Result};
+use crate::format::canonical::{Raw, to_bytes};
+use crate::format::encoding::{base64, hex};
+use crate::format::entry::{self, Actor, Attestation, By, Entity, Entry};
+use crate::format::hash::{Digest, PRIVATE};
+use crate::format::ids::Origin;
+use crate::format::key::PrivateKey;
+use crate::format::statement::{RequestStatement, entry_bytes, request_bytes};
+use crate::gate::{self, Credential, Request};
+
+/// A part as it is stored: salt and canonical text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) salt: [u8; 32],
+    pub(crate) text: Vec<u8>,
+}
+
+/// An entry that is ready to be stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealed {
+    pub(crate) position: u64,
+    pub(crate) kind: &'static str,
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) address: Digest,
+    pub(crate) private: Option<Part>,
+    pub(crate) args: Option<Part>,
+    /// Scoped hash of the idempotency key, on the entry that answers it.
+    pub(crate) key: Option<Digest>,
+}
+
+/// An answer that leaves no entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The stable code.
+    pub code: Code,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+fn conflict<T>(code: Code, message: impl Into<String>) -> std::result::Result<T, Conflict> {
+    Err(Conflict { code, message: message.into() })
+}
+
+/// What became of a request that was recorded.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) code: Option<Code>,
+    pub(crate) message: Option<String>,
+    pub(crate) entries: Vec<Sealed>,
+    pub(crate) secret: Option<String>,
+}
+
+/// What the door works with: the writer's world and the means to seal.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) world: World,
+    pub(crate) origin: Origin,
+    pub(crate) entry_key: Option<PrivateKey>,
+    pub(crate) entropy: Entropy,
+    /// What ended since it was last drained.
+    pub(crate) ended: Vec<Ended>,
+}
+
+/// The statement of a request as its author signs it.
+pub fn statement<'a>(request: &'a Request, origin: &'a str, actor: &'a str, seq: u64) -> Option<Vec<u8>> {
+    let attestation = request.attestation.as_ref()?;
+    request_bytes(&RequestStatement {
+        action: request.spec.id,
+        actor: Actor { on_behalf: None, launcher: None, principal: actor, session: None },
+        args: request.args_digest(),
+        author: attestation.key,
+        entity: Entity { id: request.id.as_str(), kind: request.spec.entity },
+        key: gate::idempotency_digest(actor, &request.scope, request.spec.id, &request.key),
+        log: origin,
+        not_after: request.not_after,
+        scope: request.scope.as_str(),
+        seq,
+    })
+    .ok()
+}
+
+impl Door {
+    /// Steps 2 and 4 without the running number: who asks, and whether the signature is theirs.
+    pub(crate) fn authenticate(&self, request: &Request, now: i64) -> std::result::Result<String, Conflict> {
+        let signer = match &request.attestation {
+            None => None,
+            Some(attestation) if attestation.log != self.origin.as_str() => {
+                let text = format!("the request is for `{}`, this is `{}`", attestation.log, self.origin);
+                return conflict(Code::EpochChanged, text);
+            }
+            Some(attestation) => match self.world.keys.get(attestation.key) {
+                Some(key) if key.purpose == domains::key::Use::Request && key.suspect.is_none() => Some(key),
+                _ => return conflict(Code::UnknownKey, format!("`{}` is no live key", attestation.key)),
+            },
+        };
+        let actor = match (&request.credential, signer) {
+            (Credential::System(_), _) => domains::principal::SYSTEM,
+            (Credential::Token(text), _) => match self.world.tokens.authenticate(text, now) {
+                Some(principal) => principal,
+                None => return conflict(Code::Unauthenticated, "no live credential came with the request"),
+            },
+            (Credential::Key, Some(key)) => key.principal.as_str(),
+            (Credential::Key, None) => {
+                return conflict(Code::Unauthenticated, "no live credential came with the request");
+            }
+        };
+        if let (Some(key), Some(attestation)) = (signer, &request.attestation) {
+            if key.principal != actor {
+                return conflict(Code::UnknownKey, format!("`{}` is not a key of `{actor}`", attestation.key));
+            }
+            let text = statement(request, self.origin.as_str(), actor, attestation.seq).unwrap_or_default();
+            if !key.public.verifies(&text, &attestation.sig) {
+                return conflict(Code::BadSignature, "the request's signature does not verify");
+            }
+        }
+        Ok(actor.to_owned())
+    }
+
+    /// The rest of step 4, after a replay was ruled out.
+    pub(crate) fn check_fresh(&self, request: &Request, now: i64) -> std::result::Result<(), Conflict> {
+        if request.not_after.is_some_and(|end| now >= end) {
+            return conflict(Code::RequestExpired, "the request's `not_after` has passed");
+        }
+        if let Some(attestation) = &request.attestation {
+            let next = self.world.keys.get(attestation.key).map_or(0, |key| key.next);
+            if attestation.seq != next {
+                let text = format!("`seq` is {}, expected {next}", attestation.seq);
+                return conflict(Code::WrongSeq, text);
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps 7 to 9 without the disk: gate, decide, seal, fold into the writer's world.
+    pub(crate) fn answer(
+        &mut self,
+        request: &Request,
+        actor: &str,
+        facts: &Facts,
+        (now, wall): (i64, i64),
+    ) -> Result<Recorded> {
+        let fresh: [u8; 32] = self.entropy.take()?;
+        let scope_ended = facts.has_ended("scope", request.scope.as_str());
+        let mut secret = None;
+        let (code, message, drafts) = match gate::evaluate(&self.world, scope_ended, request, actor) {
+            Err(denial) => {
+                let event = DecisionEvent::Denied { code: denial.code.as_str().to_owned() };
+                (Some(denial.code), Some(denial.message), vec![decision(request, event)])
+            }
+            Ok(()) => {
+                let asked = Asked {
+                    actor,
+                    log: self.origin.as_str(),
+                    scope: &request.scope,
+                    id: request.id.as_str(),
+                    args: &request.args,
+                    fresh: &fresh,
+                    now,
+                    wall,
+                };
+                match domains::decide(&self.world, facts, &request.action, &asked) {
+                    Err(refusal) => {
+                        let event = DecisionEvent::Refused { code: refusal.code.as_str().to_owned() };
+                        (Some(refusal.code), Some(refusal.message), vec![decision(request, event)])
+                    }
+                    Ok(drafts) => {
+                        if let domains::Action::Token(domains::token::Action::Issue { .. }) = request.action {
+                            let stage = self.world.settings().stage.as_str();
+                            secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
+                        }
+                        (None, None, drafts)
+                    }
+                }
+            }
+        };
+        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len());
+        for draft in &drafts {
+            let cause: Vec<u64> = entries.first().map(|first| first.position).into_iter().collect();
+            let asked = entries.is_empty().then_some(request);
+            entries.push(self.seal(draft, request.scope.as_str(), actor, asked, &cause, now)?);
+        }
+        Ok(Recorded { code, message, entries, secret })
+    }
+
+    /// Seals one event and folds it in. `asked` is the request, on the first entry that it caused.
+    pub(crate) fn seal(
+        &mut self,
+        draft: &Draft,
+        scope: &str,
+        actor: &str,
+        asked: Option<&Request>,
+        cause: &[u64],
+        now: i64,
+    ) -> Result<Sealed> {
+        let broken = |error: &dyn std::fmt::Display| Error::new(Code::Internal, error.to_string());
+        let mut data = Vec::with_capacity(256);
+        let kind = domains::write_event(&draft.event, &mut data).map_err(|e| broken(&e))?;
+        let private = match &draft.private {
+            None => None,
+            Some(value) => {
+                let text = to_bytes(value).map_err(|e| broken(&e))?;
+                Some(Part { salt: self.entropy.take()?, text })
+            }
+        };
+        let by = asked.map(|request| By {
+            action: request.spec.id,
+            args: request.args_digest(),
+            key: gate::idempotency_digest(actor, &request.scope, request.spec.id, &request.key),
+            not_after: request.not_after,
+            policy: None,
+            rules: gate::RULES,
+        });
+        let attest = asked.and_then(|request| request.attestation.as_ref());
+        let sig = attest.map(|attest| base64(&attest.sig));
+        let blind = hex(&self.entropy.take::<16>()?);
+        let mut entry = Entry {
+            actor: Actor { on_behalf: None, launcher: None, principal: actor, session: None },
+            attestation: attest.map(|a| Attestation { key: a.key, seq: a.seq, sig: sig.as_deref() }),
+            blind: &blind,
+            by,
+            cause: cause.to_vec(),
+            data: Raw(&data),
+            entity: Entity { id: &draft.entity_id, kind: draft.entity_kind },
+            kind,
+            log: self.origin.as_str(),
+            n: self.world.next_n(scope),
+            position: self.world.position,
+            prev: self.world.address,
+            private: private.as_ref().map(|part| PRIVATE.commit(&part.salt, &part.text)),
+            scope,
+            time: now,
+            v: entry::VERSION,
+        };
+        let signature;
+        if let (None, Some(key)) = (&entry.attestation, &self.entry_key) {
+            let id = key.public().id();
+            let seq = self.world.keys.get(id).map_or(1, |key| key.next);
+            entry.attestation = Some(Attestation { key: id, seq, sig: None });
+            let text = entry_bytes(&entry).map_err(|e| broken(&e))?;
+            signature = base64(&key.sign(&text));
+            entry.attestation = Some(Attestation { key: id, seq, sig: Some(&signature) });
+        }
+        let mut leaf = Vec::with_capacity(1024);
+        entry::seal(&entry, &mut leaf).map_err(|e| broken(&e))?;
+        let address = entry::address(&leaf);
+        let meta = Meta {
+            position: entry.position,
+            time: now,
+            scope,
+            id: &draft.entity_id,
+            actor,
+            attestation: entry.attestation.map(|a| (a.key, a.seq)),
+        };
+        self.world.fold(&meta, address, &draft.event, &mut self.ended);
+        let args = asked.map(|request| Part { salt: request.salt, text: request.args_text.clone() });
+        Ok(Sealed { position: meta.position, kind, leaf, address, private, args, key: by.map(|by| by.key) })
+    }
+}
+
+fn decision(request: &Request, event: DecisionEvent) -> Draft {
+    Draft {
+        entity_kind: request.spec.entity,
+        entity_id: request.id.to_string(),
+        event: Event::Decision(event),
+        private: None,
+    }
+}
+
+/// Folds a stored leaf into a world, holding position and chain.
+pub(crate) fn fold_leaf(world: &mut World, leaf: &[u8], ended: &mut Vec<Ended>) -> Result<()> {
+    let position = world.position;
+    let damaged = |why: String| Error::damaged(format!("entry {position}: {why}"));
+    let entry = entry::read(leaf).map_err(|e| damaged(e.to_string()))?;
+    if entry.position != position || entry.prev != world.address {
+        return Err(damaged("it does not follow the entry before it".to_owned()));
+    }
+    let event = domains::parse_event(entry.kind, entry.data.get().as_bytes())
+        .map_err(|e| damaged(format!("`{}`: {e}", entry.kind)))?;
+    let meta = Meta {
+        position,
+        time: entry.time,
+        scope: entry.scope,
+        id: entry.entity.id,
+        actor: entry.actor.principal,
+        attestation: entry.attestation.map(|a| (a.key, a.seq)),
+    };
+    world.fold(&meta, entry::address(leaf), &event, ended);
+    Ok(())
+}

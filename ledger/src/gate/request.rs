@@ -1,0 +1,163 @@
+//! What exactly is asked? A request whose every part was checked against its declaration. SPEC 8.
+
+use crate::code::Code;
+use crate::domains::{ACTIONS, Action, ActionSpec, Invalid, action_spec, nearest, parse_action};
+use crate::format::canonical::to_bytes;
+use crate::format::hash::{ARGS, Digest, IDEMPOTENCY};
+use crate::format::ids::{Id, IdempotencyKey, KeyId, Scope};
+use crate::format::json::Value;
+use crate::format::limits::{PART, PART_DEPTH, PART_NODES};
+use serde::Serialize;
+
+/// A request: typed, bounded, and not yet authenticated.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Declaration of the action.
+    pub spec: &'static ActionSpec,
+    /// The action with its arguments.
+    pub action: Action,
+    /// Where.
+    pub scope: Scope,
+    /// Id of what it is about.
+    pub id: Id,
+    /// The arguments as they were given.
+    pub args: Value,
+    /// Canonical text of the arguments.
+    pub args_text: Vec<u8>,
+    /// Salt of the commitment to them.
+    pub salt: [u8; 32],
+    /// The client's idempotency key.
+    pub key: IdempotencyKey,
+    /// The request is void from this instant on.
+    pub not_after: Option<i64>,
+    /// The author's signature.
+    pub attestation: Option<Attest>,
+    /// Who asks.
+    pub credential: Credential,
+}
+
+/// An author's signature with the origin that it was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attest {
+    /// Origin that the author had in mind.
+    pub log: String,
+    /// The key.
+    pub key: KeyId,
+    /// Its running number.
+    pub seq: u64,
+    /// The signature.
+    pub sig: [u8; 64],
+}
+
+/// What shows who asks.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A bearer token.
+    Token(String),
+    /// The attestation alone.
+    Key,
+    /// The ledger itself; nothing outside this crate can say so.
+    System(SystemMark),
+}
+
+/// Proof that a request was made by the ledger itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemMark(pub(crate) ());
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Token(_) => "Token(…)",
+            Self::Key => "Key",
+            Self::System(_) => "System",
+        })
+    }
+}
+
+/// Canonical text of arguments, when they keep to the bounds of a part.
+pub fn args_bytes(args: &Value) -> Result<Vec<u8>, Invalid> {
+    let invalid = |code, message| Invalid {
+        code,
+        pointer: "/args".to_owned(),
+        message,
+        hint: "put content elsewhere and name its digest; carry deep JSON as a string".to_owned(),
+    };
+    if args.depth() > PART_DEPTH {
+        return Err(invalid(Code::TooDeep, format!("`args` is nested deeper than {PART_DEPTH} levels")));
+    }
+    let bytes = to_bytes(args).map_err(|error| invalid(Code::BadString, error.to_string()))?;
+    if crate::format::json::nodes(&bytes) > PART_NODES {
+        return Err(invalid(Code::TooLarge, format!("`args` has more than {PART_NODES} values")));
+    }
+    if bytes.len() > PART {
+        return Err(invalid(Code::TooLarge, format!("`args` has {} bytes, {PART} are allowed", bytes.len())));
+    }
+    Ok(bytes)
+}
+
+/// Checks the parts of a request against the declaration of its action.
+pub fn new_request(
+    action: &str,
+    scope: &Scope,
+    id: Option<&str>,
+    ledger: &str,
+    args: Value,
+    key: IdempotencyKey,
+    salt: [u8; 32],
+) -> Result<Request, Invalid> {
+    let Some(spec) = action_spec(action) else {
+        let known: Vec<&str> = ACTIONS.iter().copied().flatten().map(|spec| spec.id).collect();
+        return Err(Invalid {
+            code: Code::UnknownAction,
+            pointer: "/action".to_owned(),
+            message: format!("no action `{action}`"),
+            hint: match nearest(action, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`chancery explain actions` lists them".to_owned(),
+            },
+        });
+    };
+    spec.check(&args)?;
+    let args_text = args_bytes(&args)?;
+    let id = spec.check_entity(id, ledger)?;
+    let action = parse_action(spec, &args_text).map_err(|error| Invalid {
+        code: Code::MalformedValue,
+        pointer: "/args".to_owned(),
+        message: error.to_string(),
+        hint: format!("see `chancery explain {}`", spec.id),
+    })?;
+    Ok(Request {
+        spec,
+        action,
+        scope: scope.clone(),
+        id,
+        args,
+        args_text,
+        salt,
+        key,
+        not_after: None,
+        attestation: None,
+        credential: Credential::Key,
+    })
+}
+
+impl Request {
+    /// Commitment to the arguments.
+    pub fn args_digest(&self) -> Digest {
+        ARGS.commit(&self.salt, &self.args_text)
+    }
+}
+
+#[derive(Serialize)]
+struct ScopedKey<'a> {
+    action: &'a str,
+    key: &'a str,
+    principal: &'a str,
+    scope: &'a str,
+}
+
+/// The scoped hash of an idempotency key.
+pub fn idempotency_digest(principal: &str, scope: &Scope, action: &str, key: &IdempotencyKey) -> Digest {
+    let scoped = ScopedKey { action, key: key.as_str(), principal, scope: scope.as_str() };
+    IDEMPOTENCY.digest(&to_bytes(&scoped).unwrap_or_default())
+}

@@ -1,0 +1,133 @@
+//! Which role may do what? The matrix as data; silent means deny. SPEC 9.
+
+use crate::domains::principal::Kind;
+use serde::{Deserialize, Serialize};
+
+/// What a principal may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the matrix says what each may")]
+pub enum Role {
+    PlatformAdmin,
+    MspAdmin,
+    MspOperator,
+    MspViewer,
+    OrgAdmin,
+    OrgUser,
+    Auditor,
+    Agent,
+    Worker,
+    Service,
+}
+
+use Role::{Agent, Auditor, MspAdmin, MspOperator, MspViewer, OrgAdmin, OrgUser, PlatformAdmin, Service, Worker};
+
+impl Role {
+    /// Every role's word, in the order of SPEC 9.
+    pub const NAMES: &'static [&'static str] = &[
+        "platform_admin",
+        "msp_admin",
+        "msp_operator",
+        "msp_viewer",
+        "org_admin",
+        "org_user",
+        "auditor",
+        "agent",
+        "worker",
+        "service",
+    ];
+
+    /// Every role, in the order of [`Self::NAMES`].
+    pub const ALL: &'static [Role] = &[
+        PlatformAdmin,
+        MspAdmin,
+        MspOperator,
+        MspViewer,
+        OrgAdmin,
+        OrgUser,
+        Auditor,
+        Agent,
+        Worker,
+        Service,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.get(self as usize).copied().unwrap_or_default()
+    }
+
+    /// The kind of machine that this role is for; `None` for people's roles.
+    pub fn machine_kind(self) -> Option<Kind> {
+        match self {
+            Agent => Some(Kind::Agent),
+            Worker => Some(Kind::Worker),
+            Service => Some(Kind::Service),
+            _ => None,
+        }
+    }
+}
+
+/// Who must, or must not, be the one that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separation {
+    /// Nobody in particular.
+    None,
+    /// Not the one that registered the principal.
+    NotRegistrar,
+    /// Not the one that suspended the principal.
+    NotSuspender,
+    /// Not the holder of the key.
+    NotHolder,
+    /// The holder of the key.
+    Holder,
+    /// Not one that observed the current fingerprint.
+    NotObserver,
+}
+
+/// A row of the matrix.
+#[derive(Debug)]
+pub struct Rule {
+    /// The action.
+    pub action: &'static str,
+    /// Roles that may.
+    pub roles: &'static [Role],
+    /// Separation of duties.
+    pub separation: Separation,
+}
+
+const _: () = assert!(Role::NAMES.len() == Role::ALL.len());
+const ADMINS: &[Role] = &[PlatformAdmin, MspAdmin];
+const ALL_ADMINS: &[Role] = &[PlatformAdmin, MspAdmin, OrgAdmin];
+const OPERATORS: &[Role] = &[PlatformAdmin, MspAdmin, MspOperator];
+
+const fn rule(action: &'static str, roles: &'static [Role], separation: Separation) -> Rule {
+    Rule { action, roles, separation }
+}
+
+/// The matrix, version 1.
+pub static MATRIX: &[Rule] = &[
+    rule("scope.create", ADMINS, Separation::None),
+    rule("scope.close", ADMINS, Separation::None),
+    rule("principal.register", ALL_ADMINS, Separation::None),
+    rule("principal.activate", ALL_ADMINS, Separation::NotRegistrar),
+    rule("principal.suspend", ALL_ADMINS, Separation::None),
+    rule("principal.reactivate", ALL_ADMINS, Separation::NotSuspender),
+    rule("principal.revoke", ALL_ADMINS, Separation::None),
+    rule("key.enrol", ALL_ADMINS, Separation::NotHolder),
+    rule("key.rotate", Role::ALL, Separation::Holder),
+    rule("key.revoke", ALL_ADMINS, Separation::None),
+    rule("key.suspect", ADMINS, Separation::None),
+    rule("token.issue", ALL_ADMINS, Separation::None),
+    rule("token.revoke", ALL_ADMINS, Separation::None),
+    rule(
+        "host_key.observe",
+        &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin, Agent, Worker, Service],
+        Separation::None,
+    ),
+    rule("host_key.verify", OPERATORS, Separation::NotObserver),
+    rule("host_key.reject", OPERATORS, Separation::None),
+    rule("host_key.disable", &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin], Separation::None),
+    rule("export.produce", &[PlatformAdmin, MspAdmin, Auditor], Separation::None),
+    rule("ledger.snapshot", &[], Separation::None),
+    rule("ledger.confirm_clock", &[PlatformAdmin], Separation::None),
+];

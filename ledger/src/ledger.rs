@@ -1,0 +1,408 @@
+//! How does a program hold a ledger? Create it, open it, ask it, close it. SPEC 11.
+
+use crate::answer::Answer;
+use crate::clock::{Clock, LedgerTime};
+use crate::code::Code;
+use crate::domains::ledger::{Administrator, Attest, Event, Form, Limits, Settings, Stage};
+use crate::domains::{self, Draft, World};
+use crate::door::Door;
+use crate::entropy::Entropy;
+use crate::error::{Error, Result};
+use crate::format::checkpoint::{Checkpoint, Note, Signed};
+use crate::format::ids::{IdempotencyKey, LogName, Origin, PrincipalId, Scope};
+use crate::format::json::Value;
+use crate::format::key::{self, LogVerifier, PrivateKey, PublicKey};
+use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
+use crate::format::tree::Frontier;
+use crate::gate::{self, Credential, Request, SystemMark};
+use crate::queue::{Queue, Waiting};
+use crate::store::{self, Anchor, Index, Lock, Paths, Reader};
+use crate::trace::{Point, Step, Tracer};
+use crate::writer::Writer;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+/// Entries by which a store may be ahead of its anchor: two a request of one batch.
+const TAIL_MAX: u64 = BATCH as u64 * 2;
+/// Bytes of the reserve file.
+const RESERVE: u64 = 1 << 20;
+
+/// What a new ledger is.
+#[derive(Debug, Clone)]
+pub struct Genesis {
+    /// Its name.
+    pub name: LogName,
+    /// Its stage.
+    pub stage: Stage,
+    /// Where signatures stand.
+    pub form: Form,
+    /// How strictly requests must be signed; form `entries` enforces for all.
+    pub attest: Attest,
+    /// Longest time without an entry that is promised.
+    pub max_silence_ms: Option<i64>,
+    /// The first administrator and its public key.
+    pub administrator: (PrincipalId, PublicKey),
+}
+
+/// How a ledger is opened.
+#[derive(Debug)]
+pub struct Options {
+    /// Its files.
+    pub paths: Paths,
+    /// Its clock.
+    pub clock: Clock,
+    /// What a test listens for; honoured at stage `test` only.
+    pub trace: Tracer,
+}
+
+/// An open ledger: the one writer of its directory.
+#[derive(Debug)]
+pub struct Ledger {
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<Result<()>>>,
+    origin: Origin,
+    paths: Paths,
+    snapshots: Mutex<Snapshots>,
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+struct Snapshots {
+    last: u64,
+    running: Option<JoinHandle<()>>,
+}
+
+impl Options {
+    /// The machine's clock and no test.
+    pub fn new(paths: Paths) -> Self {
+        Self { paths, clock: Clock::system(), trace: Tracer::default() }
+    }
+}
+
+/// Key files and verifier of a new log.
+fn make_keys(paths: &Paths, genesis: &Genesis, entropy: &mut Entropy) -> Result<(PrivateKey, Option<PrivateKey>)> {
+    let origin = Origin::new(&genesis.name, 1);
+    fs::create_dir_all(&paths.keys).map_err(|e| Error::io("create", &paths.keys, e))?;
+    let seed = zeroize::Zeroizing::new(entropy.take::<32>()?);
+    store::write_secret(&paths.log_key(), &key::log_key_file(&origin, &seed))?;
+    let log_key = PrivateKey::from_seed(&seed);
+    if genesis.form == Form::Heads {
+        return Ok((log_key, None));
+    }
+    let seed = zeroize::Zeroizing::new(entropy.take::<32>()?);
+    let system = PrincipalId::parse(domains::principal::SYSTEM)
+        .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+    store::write_secret(&paths.system_key(), &key::author_key_file(&system, &seed))?;
+    Ok((log_key, Some(PrivateKey::from_seed(&seed))))
+}
+
+/// The log key of the ledger and its origin, from the key file.
+fn read_log_key(paths: &Paths) -> Result<(Origin, PrivateKey)> {
+    let path = paths.log_key();
+    let text = store::read_secret(&path)?;
+    key::parse_log_key_file(&text)
+        .ok_or_else(|| Error::new(Code::KeyFileInvalid, format!("`{}` is no log key file", path.display())))
+}
+
+fn read_system_key(paths: &Paths, expected: PublicKey) -> Result<PrivateKey> {
+    let path = paths.system_key();
+    let text = store::read_secret(&path)?;
+    match key::parse_author_key_file(&text) {
+        Some((_, key)) if key.public() == expected => Ok(key),
+        _ => Err(Error::new(Code::KeyFileInvalid, format!("`{}` is not the system's key", path.display()))),
+    }
+}
+
+impl Ledger {
+    /// Creates a ledger: keys, anchor, store, entry 0 under a signed head. Nothing that exists is touched.
+    pub fn create(options: Options, genesis: &Genesis) -> Result<Self> {
+        let paths = options.paths.clone();
+        for path in [&paths.dir, &paths.keys] {
+            let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+            if occupied || paths.anchor.exists() {
+                let found = if occupied { path } else { &paths.anchor };
+                let text = format!("`{}` is there already", found.display());
+                return Err(Error::new(Code::DirectoryNotEmpty, text));
+            }
+        }
+        fs::create_dir_all(&paths.dir).map_err(|e| Error::io("create", &paths.dir, e))?;
+        let lock = Lock::take(&paths.lock())?;
+        let mut entropy = Entropy::default();
+        let (log_key, entry_key) = make_keys(&paths, genesis, &mut entropy)?;
+        let origin = Origin::new(&genesis.name, 1);
+        let verifier = LogVerifier { origin: origin.clone(), key: log_key.public() };
+        store::create_schema(&paths.store())?;
+        let reserve = fs::File::create(paths.reserve()).map_err(|e| Error::io("create", &paths.reserve(), e))?;
+        fill(&reserve, RESERVE).map_err(|e| Error::io("fill", &paths.reserve(), e))?;
+        let empty = Checkpoint { origin: origin.clone(), size: 0, root: Frontier::default().root() };
+        let head = empty.sign(&log_key);
+        let anchor = Anchor::create(&paths.anchor, &head)?;
+        let settings = Settings {
+            administrator: Some(Administrator {
+                id: genesis.administrator.0.clone(),
+                public: genesis.administrator.1,
+            }),
+            attest: genesis.attest,
+            form: genesis.form,
+            limits: Limits::OURS,
+            max_silence_ms: genesis.max_silence_ms,
+            name: genesis.name.to_string(),
+            rules: gate::RULES,
+            stage: genesis.stage,
+            system_key: entry_key.as_ref().map(PrivateKey::public),
+            vkey: verifier.to_string(),
+        };
+        let conn = store::open_writer(&paths.store())?;
+        let reader = Reader::open(&paths.store())?;
+        let index = Index::open(&paths.index(), &reader, 0)?;
+        let mut time = LedgerTime::start(options.clock, None);
+        let now = time.now();
+        let mut door = Door { world: World::default(), origin, entry_key, entropy, ended: Vec::new() };
+        let draft = Draft {
+            entity_kind: "ledger",
+            entity_id: genesis.name.to_string(),
+            event: domains::Event::Ledger(Event::Opened(Box::new(settings))),
+            private: None,
+        };
+        let opened = door.seal(&draft, "/", domains::principal::SYSTEM, None, &[], now)?;
+        let mut writer = Writer {
+            door,
+            time,
+            frontier: Frontier::default(),
+            log_key,
+            head,
+            conn,
+            reader,
+            index,
+            anchor,
+            paths: paths.clone(),
+            trace: options.trace,
+        };
+        writer.make_durable(0, std::slice::from_ref(&opened))?;
+        writer.index.add(&[], 1, opened.address)?;
+        Ok(Self::start(writer, lock, paths, 0))
+    }
+
+    /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
+    /// signed as found, the world folded. `progress` is told entries folded and entries there are.
+    pub fn open(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
+        let paths = options.paths;
+        if !paths.store().exists() {
+            let text = format!("`{}` holds no ledger", paths.dir.display());
+            return Err(Error::new(Code::NotALedger, text));
+        }
+        let lock = Lock::take(&paths.lock())?;
+        let (origin, log_key) = read_log_key(&paths)?;
+        let (mut anchor, anchored) = Anchor::open(&paths.anchor)?;
+        let verifier = LogVerifier { origin: origin.clone(), key: log_key.public() };
+        if anchored.signed_by(&verifier) != Signed::Valid {
+            let text = "the anchor's head is not signed by this ledger's log key";
+            return Err(Error::new(Code::AnchorDamaged, text));
+        }
+        let conn = store::open_writer(&paths.store())?;
+        let reader = Reader::open(&paths.store())?;
+        let size = reader.size()?;
+        let frontier = compare(&reader, &anchored, size)?;
+        let index = Index::open(&paths.index(), &reader, size)?;
+        let head = &anchored.checkpoint;
+        let loaded = store::load_snapshot(&paths, &reader, &index, (head.size, head.root), size, progress)?;
+        let world = loaded.world;
+        let settings = world.settings();
+        let mut trace = if settings.stage == Stage::Test { options.trace } else { Tracer::default() };
+        trace.step(Step::Started { entries: size, anchored: anchored.checkpoint.size });
+        let entry_key = match settings.system_key {
+            Some(public) => Some(read_system_key(&paths, public)?),
+            None => None,
+        };
+        let mut head = anchored;
+        if size > head.checkpoint.size {
+            head = Checkpoint { origin: origin.clone(), size, root: frontier.root() }.sign(&log_key);
+            trace.step(Step::Signed { size, root: frontier.root() });
+            // Crash here: nothing was released; the next start signs the same tail to the same bytes.
+            trace.point(Point::AfterRecoverySign);
+            anchor.write(&head)?;
+            trace.step(Step::Anchored { size });
+        }
+        let time = LedgerTime::start(options.clock, Some(world.time));
+        let door = Door { world, origin, entry_key, entropy: Entropy::default(), ended: Vec::new() };
+        let writer = Writer {
+            door,
+            time,
+            frontier,
+            log_key,
+            head,
+            conn,
+            reader,
+            index,
+            anchor,
+            paths: paths.clone(),
+            trace,
+        };
+        Ok(Self::start(writer, lock, paths, loaded.from))
+    }
+
+    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64) -> Self {
+        let queue = Arc::new(Queue::default());
+        let inbox = Arc::clone(&queue);
+        let origin = writer.door.origin.clone();
+        let thread = std::thread::spawn(move || {
+            let outcome = writer.run(&inbox);
+            for waiting in inbox.drain() {
+                (waiting.reply)(Answer::Failed(Error::new(Code::Stopped, "the writer has ended")));
+            }
+            outcome
+        });
+        let snapshots = Mutex::new(Snapshots { last: snapshot, running: None });
+        Self { queue, thread: Some(thread), origin, paths, snapshots, _lock: lock }
+    }
+
+    /// Asks, and waits for the durable answer.
+    pub fn submit(&self, request: Request) -> Answer {
+        let (send, receive) = mpsc::sync_channel(1);
+        let reply = move |answer| {
+            let _ = send.send(answer);
+        };
+        if let Err(error) = self.submit_with(request, Box::new(reply)) {
+            return Answer::Failed(error);
+        }
+        receive.recv().unwrap_or_else(|_| {
+            Answer::Failed(Error::new(Code::OutcomeUnknown, "the writer ended before it answered"))
+        })
+    }
+
+    /// Asks; `reply` runs on the writer's thread once the answer is durable, and must not block.
+    pub fn submit_with(&self, request: Request, reply: Box<dyn FnOnce(Answer) + Send>) -> Result<()> {
+        self.queue.push(Waiting { request, reply })
+    }
+
+    /// What `look` sees of the world that the writer decides from.
+    pub fn look<T: Send + 'static>(&self, look: impl FnOnce(&World) -> T + Send + 'static) -> Result<T> {
+        let (send, receive) = mpsc::sync_channel(1);
+        self.queue.look(Box::new(move |world| {
+            let _ = send.send(look(world));
+        }))?;
+        receive.recv().map_err(|_| Error::new(Code::Stopped, "the writer has ended"))
+    }
+
+    /// The origin.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// A connection that reads the store.
+    pub fn reader(&self) -> Result<Reader> {
+        Reader::open(&self.paths.store())
+    }
+
+    /// Takes a snapshot when enough entries stand above the last one; `wait` makes it done on return. A reader
+    /// of its own folds it, so that it does not merely repeat what the writer believes.
+    pub fn snapshot_if_due(&self, wait: bool) -> Result<()> {
+        let reader = self.reader()?;
+        let size = reader.size()?;
+        let mut state = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        if size < state.last + SNAPSHOT_EVERY as u64 || state.running.as_ref().is_some_and(|t| !t.is_finished()) {
+            return Ok(());
+        }
+        let (paths, queue) = (self.paths.clone(), Arc::clone(&self.queue));
+        let ledger = self.origin.name().to_owned();
+        state.last = size;
+        let thread = std::thread::spawn(move || {
+            // A snapshot that fails costs the next start a longer fold, nothing else.
+            let _ = take_snapshot(&paths, &reader, &queue, &ledger, size);
+        });
+        if wait {
+            let _ = thread.join();
+        } else {
+            state.running = Some(thread);
+        }
+        Ok(())
+    }
+
+    /// Answers what waits, moves the WAL into the store, and ends the writer.
+    pub fn close(mut self) -> Result<()> {
+        let running = self.snapshots.get_mut().unwrap_or_else(PoisonError::into_inner).running.take();
+        if let Some(thread) = running {
+            let _ = thread.join();
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.queue.close();
+        match self.thread.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(_)) => Err(Error::new(Code::Internal, "the writer broke an invariant and stopped")),
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}
+
+fn fill(mut file: &fs::File, bytes: u64) -> std::io::Result<()> {
+    use std::io::Write as _;
+    for _ in 0..bytes / 4096 {
+        file.write_all(&[0; 4096])?;
+    }
+    file.sync_all()
+}
+
+/// Compares the store with its anchor and gives the frontier of what is stored.
+fn compare(reader: &Reader, anchored: &Note, size: u64) -> Result<Frontier> {
+    let head = &anchored.checkpoint;
+    if size < head.size {
+        let text = format!(
+            "the anchor holds a head of {} entries, the store has {size}: {} are missing",
+            head.size,
+            head.size - size
+        );
+        return Err(Error::new(Code::RolledBack, text));
+    }
+    if reader.last_head()?.is_some_and(|newest| newest > head.size) {
+        return Err(Error::new(Code::AnchorDamaged, "the anchor is older than heads that stand in the store"));
+    }
+    if size - head.size > TAIL_MAX {
+        let text = format!("the store is {} entries ahead of its anchor, more than one batch", size - head.size);
+        return Err(Error::new(Code::AnchorDamaged, text));
+    }
+    if reader.frontier(head.size)?.root() != head.root {
+        return Err(Error::damaged(format!("the first {} entries are not those of the anchor's head", head.size)));
+    }
+    reader.frontier(size)
+}
+
+fn take_snapshot(paths: &Paths, reader: &Reader, queue: &Queue, ledger: &str, size: u64) -> Result<()> {
+    let index = Index::open_existing(&paths.index())?;
+    let Some(anchored) = Anchor::read(&paths.anchor)? else { return Ok(()) };
+    let head = (anchored.checkpoint.size, anchored.checkpoint.root);
+    let loaded = store::load_snapshot(paths, reader, &index, head, size, &mut |_, _| ())?;
+    let digest = store::take_snapshot(paths, &loaded.world)?;
+    let args = [
+        ("at", Value::Int(i64::try_from(size).unwrap_or(i64::MAX))),
+        ("digest", Value::Text(digest.to_string())),
+        ("version", Value::Int(store::SNAPSHOT_VERSION)),
+    ];
+    let args = Value::Object(args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let mut entropy = Entropy::default();
+    let key = IdempotencyKey::parse(&crate::format::encoding::hex(&entropy.take::<16>()?));
+    let key = key.map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+    let request = gate::new_request("ledger.snapshot", &Scope::root(), None, ledger, args, key, entropy.take()?);
+    let mut request = request.map_err(|invalid| Error::new(Code::Internal, invalid.message))?;
+    request.credential = Credential::System(SystemMark(()));
+    let (send, receive) = mpsc::sync_channel(1);
+    let reply = move |answer| {
+        let _ = send.send(answer);
+    };
+    queue.push(Waiting { request, reply: Box::new(reply) })?;
+    if let Ok(Answer::Receipt(receipt)) = receive.recv()
+        && let Some(entry) = receipt.entries.first()
+    {
+        index.set_snapshot(entry.position)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! The record and its writer: what was asked, what was decided, and the proof that neither was changed.
+//!
+//! ```text
+//! bytes -> Request -> (gate) -> (decide) -> Vec<Draft> -> Sealed -> Receipt
+//!          parse      may it?   can it?      events        seal      commit, sign, anchor, answer
+//! ```
+//!
+//! `format`, `gate` and `domains` are pure: time, entropy, keys and paths are arguments. `writer` and `store` are
+//! where something happens. `verify` goes from bytes to a verdict and shares only `format` with the writer.
+//!
+//! Invariants: a request is durable and under a signed head before it is answered; a size is signed once; the
+//! anchor never leads the store and never lags a released head; the world is a fold of the entries alone.
+
+mod answer;
+mod clock;
+mod code;
+pub mod domains;
+mod door;
+mod entropy;
+mod error;
+pub mod export;
+pub mod format;
+pub mod gate;
+mod ledger;
+mod queue;
+pub mod store;
+mod trace;
+pub mod verify;
+mod writer;
+
+pub use answer::{Answer, Effect, Receipt, ReceiptEntry};
+pub use clock::Clock;
+pub use code::{CODES, Class, Code};
+pub use door::{Conflict, statement};
+pub use entropy::Entropy;
+pub use error::{Error, Result};
+pub use ledger::{Genesis, Ledger, Options};
+pub use trace::{Point, Tracer};

@@ -1,0 +1,105 @@
+//! Who waits for the writer? Two bounded queues; what reduces risk goes first. SPEC 11.
+
+use crate::answer::Answer;
+use crate::code::Code;
+use crate::domains::World;
+use crate::error::{Error, Result};
+use crate::format::limits::{BATCH, QUEUE};
+use crate::gate::Request;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// What is done with an answer; it runs on the writer's thread and must not block.
+pub(crate) type Reply = Box<dyn FnOnce(Answer) + Send>;
+
+/// What somebody wants to see of the writer's world; it runs on the writer's thread and must be short.
+pub(crate) type Look = Box<dyn FnOnce(&World) + Send>;
+
+/// A request that waits.
+pub(crate) struct Waiting {
+    pub(crate) request: Request,
+    pub(crate) reply: Reply,
+}
+
+#[derive(Default)]
+struct State {
+    reserved: VecDeque<Waiting>,
+    main: VecDeque<Waiting>,
+    looks: Vec<Look>,
+    closed: bool,
+}
+
+/// The writer's inbox.
+#[derive(Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Queue")
+    }
+}
+
+impl Queue {
+    /// Adds a request, or says at once that there is no room or no writer.
+    pub(crate) fn push(&self, waiting: Waiting) -> Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return Err(Error::new(Code::Stopped, "the writer has ended"));
+        }
+        let queue = if waiting.request.spec.reduces_risk { &mut state.reserved } else { &mut state.main };
+        if queue.len() >= QUEUE {
+            return Err(Error::new(Code::QueueFull, format!("{QUEUE} requests are waiting")));
+        }
+        queue.push_back(waiting);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Adds a look at the world.
+    pub(crate) fn look(&self, look: Look) -> Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return Err(Error::new(Code::Stopped, "the writer has ended"));
+        }
+        state.looks.push(look);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Waits for work: looks, and up to a batch of requests; `None` once the queue is closed and empty.
+    pub(crate) fn take(&self) -> Option<(Vec<Look>, Vec<Waiting>)> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.reserved.is_empty() && state.main.is_empty() && state.looks.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let first = state.reserved.len().min(BATCH);
+        let second = state.main.len().min(BATCH - first);
+        let mut batch: Vec<Waiting> = state.reserved.drain(..first).collect();
+        batch.extend(state.main.drain(..second));
+        Some((std::mem::take(&mut state.looks), batch))
+    }
+
+    /// Takes no more requests; what waits is still answered.
+    pub(crate) fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.filled.notify_all();
+    }
+
+    /// Empties the queue for good.
+    pub(crate) fn drain(&self) -> Vec<Waiting> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed = true;
+        state.looks.clear();
+        let mut waiting: Vec<Waiting> = state.reserved.drain(..).collect();
+        waiting.extend(state.main.drain(..));
+        waiting
+    }
+}

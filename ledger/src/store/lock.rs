@@ -1,0 +1,30 @@
+//! Who may write? One process at a time, by an exclusive lock on a file of the ledger directory. SPEC 11.
+
+use crate::code::Code;
+use crate::error::{Error, Result};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+/// The lock; it is released when this is dropped, and by the operating system when the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+
+impl Lock {
+    /// Takes the lock, or says that another process has it.
+    pub(crate) fn take(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| Error::io("open the lock", path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                let text = format!("another process writes the ledger: `{}` is locked", path.display());
+                Err(Error::new(Code::Locked, text))
+            }
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Where do the bytes lie? Every SQL statement of the core, the anchor, the lock. SPEC 11.
+
+mod anchor;
+mod append;
+mod files;
+mod index;
+mod lock;
+mod open;
+mod read;
+mod snapshot;
+
+pub use anchor::Anchor;
+pub(crate) use append::{Batch, EndedRow, append};
+pub use files::{Paths, read_secret, write_new, write_secret};
+pub(crate) use index::Index;
+pub(crate) use lock::Lock;
+pub use open::{PAGE_SIZE, check_library};
+pub(crate) use open::{create_schema, open_writer};
+pub use read::{Reader, Row, StoredEnded};
+pub(crate) use snapshot::{VERSION as SNAPSHOT_VERSION, load as load_snapshot, take as take_snapshot};

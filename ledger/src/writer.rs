@@ -1,0 +1,346 @@
+//! How do requests become durable answers? The one writer thread: a batch at a time, in the order of SPEC 11.
+
+use crate::answer::{Answer, Effect, Receipt, ReceiptEntry};
+use crate::clock::LedgerTime;
+use crate::code::Code;
+use crate::domains::{self, Facts};
+use crate::door::{Conflict, Door, Recorded, Sealed};
+use crate::error::{Error, Result};
+use crate::format::checkpoint::{Checkpoint, Note};
+use crate::format::entry;
+use crate::format::hash::{ARGS, Digest};
+use crate::format::key::PrivateKey;
+use crate::format::tree::{Frontier, Subtree, leaf_hash};
+use crate::gate::{self, Request};
+use crate::queue::{Queue, Reply, Waiting};
+use crate::store::{self, Anchor, Batch, EndedRow, Index, Paths, Reader};
+use crate::trace::{Point, Step, Tracer};
+use std::collections::HashMap;
+
+/// Free bytes below which only what reduces risk is taken.
+const SPACE_MIN: u64 = 16 << 20;
+/// Free bytes below which the reserve file is given back.
+const SPACE_LAST: u64 = 4 << 20;
+
+/// Everything that the writer's thread owns.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) door: Door,
+    pub(crate) time: LedgerTime,
+    pub(crate) frontier: Frontier,
+    pub(crate) log_key: PrivateKey,
+    /// The newest head: it stands in the anchor, and goes into the store with the next batch.
+    pub(crate) head: Note,
+    pub(crate) conn: rusqlite::Connection,
+    pub(crate) reader: Reader,
+    pub(crate) index: Index,
+    pub(crate) anchor: Anchor,
+    pub(crate) paths: Paths,
+    pub(crate) trace: Tracer,
+}
+
+/// What is ready to be answered once the batch is durable.
+enum Ready {
+    Recorded(Recorded),
+    /// An entry of this batch or of the store answered the same key before.
+    Replay(Digest, Box<Request>),
+    Conflict(Conflict),
+    Failed(Error),
+}
+
+impl Writer {
+    /// Serves the queue until it is closed. An error means that nobody knows what is durable: the caller ends
+    /// the process.
+    pub(crate) fn run(mut self, queue: &Queue) -> Result<()> {
+        while let Some((looks, batch)) = queue.take() {
+            for look in looks {
+                look(&self.door.world);
+            }
+            if !batch.is_empty() {
+                self.batch(batch)?;
+            }
+        }
+        // A clean end leaves no WAL behind; whether it works changes nothing that was promised.
+        let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        Ok(())
+    }
+
+    /// Answers one batch.
+    pub(crate) fn batch(&mut self, batch: Vec<Waiting>) -> Result<()> {
+        let first = self.door.world.position;
+        let mut ready: Vec<(Reply, Ready)> = Vec::with_capacity(batch.len());
+        let mut answered: HashMap<Digest, u64> = HashMap::new();
+        let space = free_space(&self.paths);
+        for waiting in batch {
+            let outcome = self.request(waiting.request, &answered, space);
+            if let Ready::Recorded(recorded) = &outcome {
+                answered.extend(recorded.entries.iter().filter_map(|e| Some((e.key?, e.position))));
+            }
+            ready.push((waiting.reply, outcome));
+        }
+        let entries: Vec<Sealed> = ready
+            .iter_mut()
+            .filter_map(|(_, outcome)| match outcome {
+                Ready::Recorded(recorded) => Some(recorded.entries.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        if !entries.is_empty()
+            && let Err(error) = self.make_durable(first, &entries)
+        {
+            for (reply, _) in ready {
+                reply(Answer::Failed(Error::new(Code::OutcomeUnknown, error.to_string())));
+            }
+            return Err(error);
+        }
+        for (reply, outcome) in ready {
+            reply(self.render(outcome));
+        }
+        self.trace.step(Step::Answered { size: self.door.world.position });
+        if let Some(last) = entries.last() {
+            let keys: Vec<(Digest, u64)> = entries.iter().filter_map(|e| Some((e.key?, e.position))).collect();
+            self.index.add(&keys, last.position + 1, last.address)?;
+        }
+        Ok(())
+    }
+
+    /// Steps 2 to 8 for one request: nothing is durable yet.
+    fn request(&mut self, request: Request, answered: &HashMap<Digest, u64>, space: Option<u64>) -> Ready {
+        let now = self.time.now();
+        let actor = match self.door.authenticate(&request, now) {
+            Ok(actor) => actor,
+            Err(conflict) => return Ready::Conflict(conflict),
+        };
+        let key = gate::idempotency_digest(&actor, &request.scope, request.spec.id, &request.key);
+        let known = match self.find(&key, answered) {
+            Ok(known) => known,
+            Err(error) => return Ready::Failed(error),
+        };
+        if known {
+            return Ready::Replay(key, Box::new(request));
+        }
+        if let Err(conflict) = self.door.check_fresh(&request, now) {
+            return Ready::Conflict(conflict);
+        }
+        let confirms = request.spec.id == "ledger.confirm_clock";
+        if !confirms && let Err(error) = self.time.check() {
+            return Ready::Failed(error);
+        }
+        if !request.spec.reduces_risk && space.is_some_and(|free| free < SPACE_MIN) {
+            let text = format!("less than {} MiB are free on the ledger's disk", SPACE_MIN >> 20);
+            return Ready::Failed(Error::new(Code::StorageFull, text));
+        }
+        let facts = match self.facts(&request) {
+            Ok(facts) => facts,
+            Err(error) => return Ready::Failed(error),
+        };
+        let instants = (now, self.time.wall());
+        match self.door.answer(&request, &actor, &facts, instants) {
+            Ok(recorded) => {
+                if confirms && recorded.code.is_none() {
+                    self.time.confirm();
+                }
+                Ready::Recorded(recorded)
+            }
+            Err(error) => Ready::Failed(error),
+        }
+    }
+
+    /// Whether an entry answered this key: one of this batch, or one of the store.
+    fn find(&self, key: &Digest, answered: &HashMap<Digest, u64>) -> Result<bool> {
+        if answered.contains_key(key) {
+            return Ok(true);
+        }
+        let Some(position) = self.index.get(key)? else { return Ok(false) };
+        let Some(leaf) = self.reader.leaf(position)? else { return Ok(false) };
+        Ok(entry::read(&leaf).is_ok_and(|entry| entry.by.is_some_and(|by| by.key == *key)))
+    }
+
+    /// What the decision must know of things that are over: rows of `ended`, and of this batch.
+    fn facts(&self, request: &Request) -> Result<Facts> {
+        let mut facts = Facts::default();
+        let mut named = domains::needs(&request.action, &request.scope, request.id.as_str());
+        if !self.door.world.scope_is_open(&request.scope) {
+            named.push(("scope", request.scope.to_string()));
+        }
+        for (kind, id) in named {
+            let here = self.door.ended.iter().any(|ended| ended.kind == kind && ended.id == id);
+            if here || self.reader.has_ended(kind, &id)? {
+                facts.ended.push((kind, id));
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Step 9: commit, sign, anchor. After this the entries may be answered.
+    pub(crate) fn make_durable(&mut self, first: u64, entries: &[Sealed]) -> Result<()> {
+        if let Some(sample) = entries.first() {
+            second_opinion(&sample.leaf)?;
+        }
+        let mut tiles: Vec<Subtree> = Vec::new();
+        for entry in entries {
+            self.frontier.push_with(leaf_hash(&entry.leaf), |tile| tiles.push(tile));
+        }
+        let address_of = |position: u64| {
+            let index = usize::try_from(position - first).unwrap_or(usize::MAX);
+            entries.get(index).map_or(Digest::ZERO, |entry| entry.address)
+        };
+        let ended: Vec<EndedRow> = self
+            .door
+            .ended
+            .drain(..)
+            .map(|e| EndedRow {
+                digest: address_of(e.position),
+                kind: e.kind,
+                id: e.id,
+                state: e.state,
+                position: e.position,
+            })
+            .collect();
+        let previous = self.stored_form_of_head()?;
+        self.trace.point(Point::BeforeCommit);
+        let batch = Batch { entries, tiles: &tiles, ended: &ended, previous };
+        store::append(&self.conn, &batch)?;
+        self.trace.step(Step::Committed { size: self.frontier.size() });
+        // Crash here: the entries are durable and nobody knows of them; the next start signs them as found.
+        self.trace.point(Point::AfterCommit);
+        let note = Checkpoint {
+            origin: self.door.origin.clone(),
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+        }
+        .sign(&self.log_key);
+        self.trace.step(Step::Signed { size: note.checkpoint.size, root: note.checkpoint.root });
+        // Crash here: the same head is signed again, to the same bytes, at the next start.
+        self.trace.point(Point::AfterSign);
+        self.anchor.write(&note)?;
+        self.trace.step(Step::Anchored { size: note.checkpoint.size });
+        // Crash here: the head is released, no answer was given; a retry with the same key gets it.
+        self.trace.point(Point::AfterAnchor);
+        self.head = note;
+        Ok(())
+    }
+
+    fn stored_form_of_head(&self) -> Result<Option<(u64, [u8; 64])>> {
+        let size = self.head.checkpoint.size;
+        if size == 0 {
+            return Ok(None);
+        }
+        let sig = self.head.signatures.first().and_then(|s| <[u8; 64]>::try_from(&s.bytes[..]).ok());
+        let sig = sig.ok_or_else(|| Error::new(Code::Internal, "the newest head has no ed25519 signature"))?;
+        Ok(Some((size, sig)))
+    }
+
+    /// Renders an answer from what is durable now.
+    fn render(&self, ready: Ready) -> Answer {
+        match ready {
+            Ready::Conflict(conflict) => Answer::Conflict(conflict),
+            Ready::Failed(error) => Answer::Failed(error),
+            Ready::Recorded(recorded) => {
+                let entries: Vec<ReceiptEntry> = recorded
+                    .entries
+                    .iter()
+                    .map(|e| ReceiptEntry { address: e.address, kind: e.kind.to_owned(), position: e.position })
+                    .collect();
+                let effect = effect_of(entries.first().map_or("", |entry| entry.kind.as_str()));
+                self.receipt(effect, recorded.code, recorded.message, entries, recorded.secret, false)
+            }
+            Ready::Replay(key, request) => match self.replay(&key, &request) {
+                Ok(answer) => answer,
+                Err(error) => Answer::Failed(error),
+            },
+        }
+    }
+
+    fn receipt(
+        &self,
+        effect: Effect,
+        code: Option<Code>,
+        message: Option<String>,
+        entries: Vec<ReceiptEntry>,
+        secret: Option<String>,
+        replay: bool,
+    ) -> Answer {
+        let last = entries.last().map_or(0, |entry| entry.position);
+        let position = format!("{}.{last}", self.door.origin.epoch());
+        let (head, stage) = (self.head.clone(), self.door.world.settings().stage.as_str());
+        Answer::Receipt(Box::new(Receipt { effect, code, message, entries, head, position, replay, secret, stage }))
+    }
+
+    /// The stored answer to a key that was answered before, when the arguments are the same.
+    fn replay(&self, key: &Digest, request: &Request) -> Result<Answer> {
+        let missing = || Error::damaged("the entry that answered an idempotency key is not there");
+        // The index lags by this batch: its entries are at the end of the store.
+        let mut at = self.index.get(key)?;
+        let size = self.frontier.size();
+        if at.is_none() {
+            let from = self.index.cursor();
+            self.reader.leaves(from..size, |position, leaf| {
+                let answers = entry::read(leaf).is_ok_and(|e| e.by.is_some_and(|by| by.key == *key));
+                at = at.or(answers.then_some(position));
+                Ok(())
+            })?;
+        }
+        let first = at.ok_or_else(missing)?;
+        let args = self.reader.part(first, 1)?.ok_or_else(missing)?;
+        let mut entries = Vec::new();
+        let (mut code, mut same, mut secret) = (None, false, None);
+        self.reader.leaves(first..size.min(first + 8), |position, leaf| {
+            let entry = entry::read(leaf).map_err(|error| Error::damaged(error.to_string()))?;
+            if position == first {
+                let salt = args.first_chunk::<32>().copied().unwrap_or_default();
+                same = entry.by.is_some_and(|by| by.args == ARGS.commit(&salt, &request.args_text))
+                    && entry.entity.id == request.id.as_str();
+                if let Ok(domains::Event::Decision(event)) =
+                    domains::parse_event(entry.kind, entry.data.get().as_bytes())
+                {
+                    let (domains::DecisionEvent::Denied { code: text } | domains::DecisionEvent::Refused { code: text }) =
+                        event;
+                    code = Code::parse(&text);
+                }
+                secret = (entry.kind == "token.issued").then(|| "secret_already_shown".to_owned());
+            } else if entry.by.is_some() || entry.cause != [first] {
+                return Ok(());
+            }
+            let consecutive = entries.len() as u64 == position - first;
+            if consecutive {
+                let address = entry::address(leaf);
+                entries.push(ReceiptEntry { address, kind: entry.kind.to_owned(), position });
+            }
+            Ok(())
+        })?;
+        if !same {
+            let message = format!("the idempotency key answered another request at position {first}");
+            return Ok(Answer::Conflict(Conflict { code: Code::IdempotencyConflict, message }));
+        }
+        let effect = effect_of(entries.first().map_or("", |entry| entry.kind.as_str()));
+        Ok(self.receipt(effect, code, None, entries, secret, true))
+    }
+}
+
+fn effect_of(kind: &str) -> Effect {
+    match kind {
+        "decision.denied" => Effect::Deny,
+        "decision.refused" => Effect::Refuse,
+        _ => Effect::Allow,
+    }
+}
+
+/// Free bytes on the ledger's disk; gives the reserve back when they run out.
+fn free_space(paths: &Paths) -> Option<u64> {
+    let stat = rustix::fs::statvfs(&paths.dir).ok()?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if free < SPACE_LAST {
+        let _ = std::fs::remove_file(paths.reserve());
+    }
+    Some(free)
+}
+
+/// Writes a leaf a second time, with another canonicaliser, and stops on a difference.
+fn second_opinion(leaf: &[u8]) -> Result<()> {
+    let differs = || Error::new(Code::Internal, "two canonicalisers disagree on a leaf");
+    let value: serde_json::Value = serde_json::from_slice(leaf).map_err(|_| differs())?;
+    let bytes = serde_jcs::to_vec(&value).map_err(|_| differs())?;
+    if bytes == leaf { Ok(()) } else { Err(differs()) }
+}
