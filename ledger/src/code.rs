@@ -104,7 +104,7 @@ codes! {
     Locked "locked" Error;
     NotALedger "not_a_ledger" Error;
     DirectoryNotEmpty "directory_not_empty" Error;
-    NewerFormat "newer_format" Error;
+    NewerFormat "newer_format" Invalid;
     AnchorMissing "anchor_missing" Error;
     AnchorDamaged "anchor_damaged" Error;
     RolledBack "rolled_back" Error;
@@ -112,8 +112,8 @@ codes! {
     KeyFileMissing "key_file_missing" Error;
     KeyFileReadable "key_file_readable" Error;
     KeyFileInvalid "key_file_invalid" Error;
-    PinInvalid "pin_invalid" Error;
-    NotAnExport "not_an_export" Error;
+    PinInvalid "pin_invalid" Invalid;
+    NotAnExport "not_an_export" Invalid;
     Io "io" Error;
     Internal "internal" Error;
 }

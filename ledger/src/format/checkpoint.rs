@@ -85,6 +85,9 @@ impl Note {
 
     /// The note that `text` is, when it is in exactly the form that [`Self::text`] prints.
     pub fn parse(text: &str) -> Option<Self> {
+        if text.bytes().any(|b| b < 0x20 && b != b'\n') {
+            return None;
+        }
         let split = text.rfind("\n\n")?;
         let (head, lines) = (&text[..split + 1], &text[split + 2..]);
         let mut fields = head.split('\n');
