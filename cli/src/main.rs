@@ -2,9 +2,11 @@
 
 mod client;
 mod commands;
+mod damage;
 mod diagnostic;
 mod exit;
 mod known_hosts;
+mod machine;
 mod output;
 
 use clap::Parser;

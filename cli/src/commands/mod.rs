@@ -3,7 +3,7 @@
 //mod bench;
 mod checkpoint;
 mod completions;
-//mod demo;
+mod demo;
 mod explain;
 mod export;
 mod import;
@@ -23,8 +23,8 @@ use std::path::PathBuf;
 /// The verbs.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    // Play the whole story of a record on this machine, damage included
-    //Demo(demo::Args),
+    /// Play the whole story of a record on this machine, damage included
+    Demo(demo::Args),
     /// Create a ledger with its keys, its anchor and an auditor's pin
     Init(init::Args),
     /// Ask for an action, as a principal that signs or bears a token
@@ -83,7 +83,7 @@ impl Place {
 /// Runs a verb.
 pub(crate) fn run(command: Command, out: &Output) -> Outcome {
     match command {
-        //Command::Demo(args) => demo::run(&args, out),
+        Command::Demo(args) => demo::run(&args, out),
         Command::Init(args) => init::run(&args, out),
         Command::Perform(args) => perform::run(&args, out),
         Command::Import(args) => import::run(&args, out),
