@@ -1,6 +1,15 @@
 //! Does Chancery keep its promises? One module a promise, in reading order.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods,
-    dead_code, unreachable_pub, missing_docs, missing_debug_implementations, reason = "tests fail by panicking and print for people")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations,
+    reason = "tests fail by panicking and print for people"
+)]
 
 mod harness;
 

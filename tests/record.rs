@@ -14,7 +14,11 @@ fn whole_story(form: Form) {
     let home = Home::new();
     let mut story = Story::begin(home.path("").as_path(), form);
     story.everything();
-    for how in [How { threads: 1, screen: false }, How { threads: 2, screen: false }, How { threads: 2, screen: true }] {
+    for how in [
+        How { threads: 1, screen: false, columns: true },
+        How { threads: 2, screen: false, columns: true },
+        How { threads: 2, screen: true, columns: true },
+    ] {
         for parts in [false, true] {
             let bytes = story.export(parts);
             let report = verify_export(&mut &bytes[..], &trust(&story), how, &mut |_| ()).expect("an export");

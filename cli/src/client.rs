@@ -128,12 +128,13 @@ pub(crate) fn parse_args(typed: &[String]) -> Result<Value, Diagnostic> {
         let (name, text) = (&arg[..at], &arg[at + 1..]);
         let (name, value) = match name.strip_suffix(':') {
             Some(name) => {
-                let value = chancery_ledger::format::json::parse(text.as_bytes()).map_err(|error| Invalid {
-                    code: error.code,
-                    pointer: format!("/args/{name}{}", error.pointer),
-                    message: format!("`{name}`: {}", error.message),
-                    hint: "after `:=` stands JSON of SPEC 3".to_owned(),
-                })?;
+                let value =
+                    chancery_ledger::format::json::parse(text.as_bytes()).map_err(|error| Invalid {
+                        code: error.code,
+                        pointer: format!("/args/{name}{}", error.pointer),
+                        message: format!("`{name}`: {}", error.message),
+                        hint: "after `:=` stands JSON of SPEC 3".to_owned(),
+                    })?;
                 (name, value)
             }
             None => match text.strip_prefix('@') {

@@ -56,9 +56,9 @@ impl Pieces {
 
     /// Position of the newest entry of a kind.
     pub(crate) fn last_of(&self, kind: &str) -> Option<u64> {
-        let leaves = self.lines.iter().filter_map(Self::leaf);
-        let of_kind = leaves.filter(|leaf| leaf.get("kind").and_then(Value::text) == Some(kind));
-        of_kind.filter_map(|leaf| leaf.get("position")?.int()).last().and_then(|p| u64::try_from(p).ok())
+        let leaves = self.lines.iter().rev().filter_map(Self::leaf);
+        let mut of_kind = leaves.filter(|leaf| leaf.get("kind").and_then(Value::text) == Some(kind));
+        of_kind.next().and_then(|leaf| u64::try_from(leaf.get("position")?.int()?).ok())
     }
 
     /// Changes a member of one entry's data, and every digest that needs no key: what somebody does who knows the
@@ -82,7 +82,10 @@ impl Pieces {
 
     /// Ends the export at an earlier kept head, as an older copy would.
     pub(crate) fn cut_to_head(&mut self, size: u64) -> Result<(), Diagnostic> {
-        let at = self.lines.iter().position(|line| line.get("head").and_then(|h| h.get("size")) == Some(&int(size)));
+        let at = self
+            .lines
+            .iter()
+            .position(|line| line.get("head").and_then(|h| h.get("size")) == Some(&int(size)));
         let at = at.ok_or_else(broken)?;
         let sig = self.lines[at].get("head").and_then(|head| unbase64(head.get("sig")?.text()?));
         self.lines.truncate(at + 1);
@@ -118,7 +121,8 @@ impl Pieces {
 
     /// Sizes of the kept heads.
     pub(crate) fn heads(&self) -> Vec<u64> {
-        let size = |line: &Value| line.get("head")?.get("size")?.int().and_then(|size| u64::try_from(size).ok());
+        let size =
+            |line: &Value| line.get("head")?.get("size")?.int().and_then(|size| u64::try_from(size).ok());
         self.lines.iter().filter_map(size).collect()
     }
 
@@ -145,7 +149,8 @@ impl Pieces {
         push(&object(vec![("checkpoint", Value::Text(self.checkpoint.text()))]))?;
         let entries = self.lines.iter().filter(|line| line.get("leaf").is_some()).count() as u64;
         let digest = Value::Text(EXPORT.digest(&bytes).to_string());
-        let end: BTreeMap<String, Value> = [("digest".to_owned(), digest), ("entries".to_owned(), int(entries))].into();
+        let end: BTreeMap<String, Value> =
+            [("digest".to_owned(), digest), ("entries".to_owned(), int(entries))].into();
         let mut line = to_bytes(&object(vec![("end", Value::Object(end))])).map_err(|_| broken())?;
         line.push(b'\n');
         bytes.append(&mut line);

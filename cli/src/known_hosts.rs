@@ -24,7 +24,8 @@ pub(crate) fn fingerprint(algorithm: &str, key: &str) -> Option<String> {
     let blob = unbase64(key)?;
     let (length, rest) = blob.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    (rest.get(..length)? == algorithm.as_bytes()).then(|| format!("SHA256:{}", base64_unpadded(&Sha256::digest(&blob))))
+    (rest.get(..length)? == algorithm.as_bytes())
+        .then(|| format!("SHA256:{}", base64_unpadded(&Sha256::digest(&blob))))
 }
 
 /// Ids allow `[a-z0-9._:-]`; `@` of certificate algorithms does not occur in host keys that are observed.

@@ -58,7 +58,11 @@ fn public_key_files() -> Option<Found> {
         Some(Seen { id: format!("{algorithm}:localhost:22"), fingerprint })
     };
     let keys: Vec<Seen> = paths.iter().filter_map(key).take(MOST).collect();
-    (!keys.is_empty()).then(|| Found { keys, source: "host_public_key", place: "/etc/ssh/ssh_host_*_key.pub".to_owned() })
+    (!keys.is_empty()).then(|| Found {
+        keys,
+        source: "host_public_key",
+        place: "/etc/ssh/ssh_host_*_key.pub".to_owned(),
+    })
 }
 
 /// A key that stands for none of this machine: the demo says so wherever it shows it.

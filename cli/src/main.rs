@@ -7,6 +7,7 @@ mod diagnostic;
 mod exit;
 mod known_hosts;
 mod machine;
+mod measure;
 mod output;
 
 use clap::Parser;

@@ -112,7 +112,10 @@ impl Door {
         };
         if let (Some(key), Some(attestation)) = (signer, &request.attestation) {
             if key.principal != actor {
-                return conflict(Code::UnknownKey, format!("`{}` is not a key of `{actor}`", attestation.key));
+                return conflict(
+                    Code::UnknownKey,
+                    format!("`{}` is not a key of `{actor}`", attestation.key),
+                );
             }
             let text = statement(request, self.origin.as_str(), actor, attestation.seq).unwrap_or_default();
             if !key.public.verifies(&text, &attestation.sig) {

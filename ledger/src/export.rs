@@ -143,7 +143,8 @@ fn final_note(
     if to == anchored.checkpoint.size {
         return Ok(anchored.clone());
     }
-    let kept = stored.iter().find(|head| head.0 == to).and_then(|head| <[u8; 64]>::try_from(&head.1[..]).ok());
+    let kept =
+        stored.iter().find(|head| head.0 == to).and_then(|head| <[u8; 64]>::try_from(&head.1[..]).ok());
     let Some(sig) = kept else {
         let near = stored.iter().map(|head| head.0).filter(|size| *size < to).max();
         let near = near.unwrap_or(anchored.checkpoint.size);

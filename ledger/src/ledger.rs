@@ -81,7 +81,11 @@ impl Options {
 }
 
 /// Key files and verifier of a new log.
-fn make_keys(paths: &Paths, genesis: &Genesis, entropy: &mut Entropy) -> Result<(PrivateKey, Option<PrivateKey>)> {
+fn make_keys(
+    paths: &Paths,
+    genesis: &Genesis,
+    entropy: &mut Entropy,
+) -> Result<(PrivateKey, Option<PrivateKey>)> {
     let origin = Origin::new(&genesis.name, 1);
     fs::create_dir_all(&paths.keys).map_err(|e| Error::io("create", &paths.keys, e))?;
     let seed = zeroize::Zeroizing::new(entropy.take::<32>()?);
@@ -133,7 +137,8 @@ impl Ledger {
         let origin = Origin::new(&genesis.name, 1);
         let verifier = LogVerifier { origin: origin.clone(), key: log_key.public() };
         store::create_schema(&paths.store())?;
-        let reserve = fs::File::create(paths.reserve()).map_err(|e| Error::io("create", &paths.reserve(), e))?;
+        let reserve =
+            fs::File::create(paths.reserve()).map_err(|e| Error::io("create", &paths.reserve(), e))?;
         fill(&reserve, RESERVE).map_err(|e| Error::io("fill", &paths.reserve(), e))?;
         let empty = Checkpoint { origin: origin.clone(), size: 0, root: Frontier::default().root() };
         let head = empty.sign(&log_key);
@@ -276,6 +281,11 @@ impl Ledger {
         self.queue.push(Waiting { request, reply })
     }
 
+    /// Asks many things at once, all or none of which are taken in; each reply as with [`Self::submit_with`].
+    pub fn submit_all(&self, requests: Vec<(Request, Box<dyn FnOnce(Answer) + Send>)>) -> Result<()> {
+        self.queue.push_all(requests.into_iter().map(|(request, reply)| Waiting { request, reply }).collect())
+    }
+
     /// What `look` sees of the world that the writer decides from.
     pub fn look<T: Send + 'static>(&self, look: impl FnOnce(&World) -> T + Send + 'static) -> Result<T> {
         let (send, receive) = mpsc::sync_channel(1);
@@ -301,7 +311,9 @@ impl Ledger {
         let reader = self.reader()?;
         let size = reader.size()?;
         let mut state = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        if size < state.last + SNAPSHOT_EVERY as u64 || state.running.as_ref().is_some_and(|t| !t.is_finished()) {
+        if size < state.last + SNAPSHOT_EVERY as u64
+            || state.running.as_ref().is_some_and(|t| !t.is_finished())
+        {
             return Ok(());
         }
         let (paths, queue) = (self.paths.clone(), Arc::clone(&self.queue));
@@ -364,14 +376,21 @@ fn compare(reader: &Reader, anchored: &Note, size: u64) -> Result<Frontier> {
         return Err(Error::new(Code::RolledBack, text));
     }
     if reader.last_head()?.is_some_and(|newest| newest > head.size) {
-        return Err(Error::new(Code::AnchorDamaged, "the anchor is older than heads that stand in the store"));
+        return Err(Error::new(
+            Code::AnchorDamaged,
+            "the anchor is older than heads that stand in the store",
+        ));
     }
     if size - head.size > TAIL_MAX {
-        let text = format!("the store is {} entries ahead of its anchor, more than one batch", size - head.size);
+        let text =
+            format!("the store is {} entries ahead of its anchor, more than one batch", size - head.size);
         return Err(Error::new(Code::AnchorDamaged, text));
     }
     if reader.frontier(head.size)?.root() != head.root {
-        return Err(Error::damaged(format!("the first {} entries are not those of the anchor's head", head.size)));
+        return Err(Error::damaged(format!(
+            "the first {} entries are not those of the anchor's head",
+            head.size
+        )));
     }
     reader.frontier(size)
 }
@@ -391,7 +410,8 @@ fn take_snapshot(paths: &Paths, reader: &Reader, queue: &Queue, ledger: &str, si
     let mut entropy = Entropy::default();
     let key = IdempotencyKey::parse(&crate::format::encoding::hex(&entropy.take::<16>()?));
     let key = key.map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-    let request = gate::new_request("ledger.snapshot", &Scope::root(), None, ledger, args, key, entropy.take()?);
+    let request =
+        gate::new_request("ledger.snapshot", &Scope::root(), None, ledger, args, key, entropy.take()?);
     let mut request = request.map_err(|invalid| Error::new(Code::Internal, invalid.message))?;
     request.credential = Credential::System(SystemMark(()));
     let (send, receive) = mpsc::sync_channel(1);

@@ -22,6 +22,7 @@ pub mod export;
 pub mod format;
 pub mod gate;
 mod ledger;
+pub mod limits;
 mod queue;
 pub mod store;
 mod trace;

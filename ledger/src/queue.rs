@@ -59,6 +59,27 @@ impl Queue {
         Ok(())
     }
 
+    /// Adds many at once, so that they can be one batch; all of them or none.
+    pub(crate) fn push_all(&self, waiting: Vec<Waiting>) -> Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return Err(Error::new(Code::Stopped, "the writer has ended"));
+        }
+        if state.main.len() + state.reserved.len() + waiting.len() > QUEUE {
+            return Err(Error::new(
+                Code::QueueFull,
+                format!("there is no room for {} requests", waiting.len()),
+            ));
+        }
+        for waiting in waiting {
+            let reserved = waiting.request.spec.reduces_risk;
+            if reserved { &mut state.reserved } else { &mut state.main }.push_back(waiting);
+        }
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
     /// Adds a look at the world.
     pub(crate) fn look(&self, look: Look) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -99,7 +99,8 @@ impl Writer {
         }
         self.trace.step(Step::Answered { size: self.door.world.position });
         if let Some(last) = entries.last() {
-            let keys: Vec<(Digest, u64)> = entries.iter().filter_map(|e| Some((e.key?, e.position))).collect();
+            let keys: Vec<(Digest, u64)> =
+                entries.iter().filter_map(|e| Some((e.key?, e.position))).collect();
             self.index.add(&keys, last.position + 1, last.address)?;
         }
         Ok(())
@@ -228,7 +229,8 @@ impl Writer {
             return Ok(None);
         }
         let sig = self.head.signatures.first().and_then(|s| <[u8; 64]>::try_from(&s.bytes[..]).ok());
-        let sig = sig.ok_or_else(|| Error::new(Code::Internal, "the newest head has no ed25519 signature"))?;
+        let sig =
+            sig.ok_or_else(|| Error::new(Code::Internal, "the newest head has no ed25519 signature"))?;
         Ok(Some((size, sig)))
     }
 
@@ -241,7 +243,11 @@ impl Writer {
                 let entries: Vec<ReceiptEntry> = recorded
                     .entries
                     .iter()
-                    .map(|e| ReceiptEntry { address: e.address, kind: e.kind.to_owned(), position: e.position })
+                    .map(|e| ReceiptEntry {
+                        address: e.address,
+                        kind: e.kind.to_owned(),
+                        position: e.position,
+                    })
                     .collect();
                 let effect = effect_of(entries.first().map_or("", |entry| entry.kind.as_str()));
                 self.receipt(effect, recorded.code, recorded.message, entries, recorded.secret, false)
@@ -265,7 +271,17 @@ impl Writer {
         let last = entries.last().map_or(0, |entry| entry.position);
         let position = format!("{}.{last}", self.door.origin.epoch());
         let (head, stage) = (self.head.clone(), self.door.world.settings().stage.as_str());
-        Answer::Receipt(Box::new(Receipt { effect, code, message, entries, head, position, replay, secret, stage }))
+        Answer::Receipt(Box::new(Receipt {
+            effect,
+            code,
+            message,
+            entries,
+            head,
+            position,
+            replay,
+            secret,
+            stage,
+        }))
     }
 
     /// The stored answer to a key that was answered before, when the arguments are the same.
@@ -295,8 +311,8 @@ impl Writer {
                 if let Ok(domains::Event::Decision(event)) =
                     domains::parse_event(entry.kind, entry.data.get().as_bytes())
                 {
-                    let (domains::DecisionEvent::Denied { code: text } | domains::DecisionEvent::Refused { code: text }) =
-                        event;
+                    let (domains::DecisionEvent::Denied { code: text }
+                    | domains::DecisionEvent::Refused { code: text }) = event;
                     code = Code::parse(&text);
                 }
                 secret = (entry.kind == "token.issued").then(|| "secret_already_shown".to_owned());

@@ -99,7 +99,8 @@ impl Story {
         let salt = self.entropy.take().expect("entropy");
         let id = (!id.is_empty()).then_some(id);
         let request = new_request(action, &scope(at), id, NAME, args, key, salt);
-        let mut request = request.unwrap_or_else(|invalid| panic!("{action}: {invalid} ({})", invalid.pointer));
+        let mut request =
+            request.unwrap_or_else(|invalid| panic!("{action}: {invalid} ({})", invalid.pointer));
         self.sign(&mut request, who, None);
         request
     }
@@ -108,7 +109,8 @@ impl Story {
     pub fn sign(&self, request: &mut Request, who: &str, seq: Option<u64>) {
         let private = &self.keys[who];
         let id = private.public().id();
-        let next = self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)).expect("a look");
+        let next =
+            self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)).expect("a look");
         let (log, seq) = (self.ledger.origin().to_string(), seq.unwrap_or(next));
         request.credential = Credential::Key;
         request.attestation = Some(Attest { log: log.clone(), key: id, seq, sig: [0; 64] });
@@ -138,7 +140,13 @@ impl Story {
     /// Registers, activates and gives a key to a principal.
     pub fn enrol(&mut self, id: &str, at: &str, kind: &str, role: &str) {
         let activator = if self.keys.contains_key("ada") { "ada" } else { "founder" };
-        self.must("founder", "principal.register", at, id, &[("kind", kind), ("role", role), ("name", "Näme ✓")]);
+        self.must(
+            "founder",
+            "principal.register",
+            at,
+            id,
+            &[("kind", kind), ("role", role), ("name", "Näme ✓")],
+        );
         self.must(activator, "principal.activate", at, id, &[]);
         self.enrol_key(id, at);
     }
@@ -148,7 +156,13 @@ impl Story {
         let key = PrivateKey::from_seed(&self.entropy.take().expect("entropy"));
         let (public, proof) = self.proof(id, &key);
         let entity = key.public().id().entity();
-        self.must("founder", "key.enrol", at, &entity, &[("principal", id), ("public", &public), ("proof", &proof)]);
+        self.must(
+            "founder",
+            "key.enrol",
+            at,
+            &entity,
+            &[("principal", id), ("public", &public), ("proof", &proof)],
+        );
         self.keys.insert(id.to_owned(), key);
         entity
     }
@@ -183,11 +197,23 @@ impl Story {
         self.cast();
         let (one, two) = (fingerprint(1), fingerprint(2));
         let id = "ssh-ed25519:host-1.example:22";
-        self.must("bot-7", "host_key.observe", "/acme", id, &[("fingerprint", &one), ("source", "ssh_keyscan"), ("comment", "seen \u{202e}first")]);
+        self.must(
+            "bot-7",
+            "host_key.observe",
+            "/acme",
+            id,
+            &[("fingerprint", &one), ("source", "ssh_keyscan"), ("comment", "seen \u{202e}first")],
+        );
         self.no(Code::RoleInsufficient, "bot-7", "host_key.verify", "/acme", id, &[("fingerprint", &one)]);
         self.must("otto", "host_key.verify", "/acme", id, &[("fingerprint", &one)]);
         self.pass(500);
-        self.must("bot-7", "host_key.observe", "/acme", id, &[("fingerprint", &two), ("source", "known_hosts")]);
+        self.must(
+            "bot-7",
+            "host_key.observe",
+            "/acme",
+            id,
+            &[("fingerprint", &two), ("source", "known_hosts")],
+        );
         self.no(Code::FingerprintMoved, "otto", "host_key.verify", "/acme", id, &[("fingerprint", &one)]);
         self.must("otto", "host_key.reject", "/acme", id, &[("fingerprint", &two), ("reason", "not ours")]);
         self.must("otto", "host_key.disable", "/acme", id, &[]);
@@ -211,7 +237,8 @@ impl Story {
         self.must("founder", "key.revoke", "/acme", &key, &[("reason", "lost")]);
         self.must("ada", "principal.revoke", "/acme", "bot-8", &[]);
         self.must("founder", "ledger.confirm_clock", "/", "", &[]);
-        let range = Value::Object([("from".to_owned(), Value::Int(0)), ("to".to_owned(), Value::Int(5))].into());
+        let range =
+            Value::Object([("from".to_owned(), Value::Int(0)), ("to".to_owned(), Value::Int(5))].into());
         let export = self.request("ada", "export.produce", "/", "", range);
         assert!(matches!(self.ledger.submit(export), Answer::Receipt(_)));
     }
@@ -220,11 +247,18 @@ impl Story {
     pub fn rotate(&mut self, id: &str, at: &str) {
         let new = self.fresh_private_key();
         let (public, proof) = self.proof(id, &new);
-        let text = enrolment_bytes(self.ledger.origin().as_str(), id, &new.public().to_bytes()).expect("a text");
+        let text =
+            enrolment_bytes(self.ledger.origin().as_str(), id, &new.public().to_bytes()).expect("a text");
         let old = self.keys[id].clone();
         let consent = base64(&old.sign(&text));
         let entity = old.public().id().entity();
-        self.must(id, "key.rotate", at, &entity, &[("public", &public), ("proof", &proof), ("consent", &consent)]);
+        self.must(
+            id,
+            "key.rotate",
+            at,
+            &entity,
+            &[("public", &public), ("proof", &proof), ("consent", &consent)],
+        );
         self.keys.insert(id.to_owned(), new);
     }
 
@@ -233,7 +267,8 @@ impl Story {
         let id = self.keys["otto"].public().id();
         let mut done = 0;
         while done < count {
-            let next = self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)).expect("a look");
+            let next =
+                self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)).expect("a look");
             let (send, receive) = std::sync::mpsc::channel();
             let n = batch.min(count - done);
             for i in 0..n {
@@ -279,7 +314,8 @@ impl Story {
         let reader = self.ledger.reader().expect("a reader");
         let selection = Selection { from: 0, to: None, parts };
         let mut bytes = Vec::new();
-        write_export(&reader, &note, &self.verifier(), &selection, &mut bytes, &mut |_, _| ()).expect("an export");
+        write_export(&reader, &note, &self.verifier(), &selection, &mut bytes, &mut |_, _| ())
+            .expect("an export");
         bytes
     }
 }

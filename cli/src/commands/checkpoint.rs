@@ -23,7 +23,8 @@ pub(crate) fn newest(paths: &Paths) -> Result<Note, Error> {
         return Err(Error::new(Code::NotALedger, text));
     }
     Anchor::read(&paths.anchor)?.ok_or_else(|| {
-        let text = format!("the anchor `{}` is not there, and the ledger is not empty", paths.anchor.display());
+        let text =
+            format!("the anchor `{}` is not there, and the ledger is not empty", paths.anchor.display());
         Error::new(Code::AnchorMissing, text)
     })
 }

@@ -61,12 +61,24 @@ impl Cast<'_> {
     }
 
     /// Registers a principal, has another activate it, and gives it a key of its own.
-    fn enrol(&self, activator: &Who, name: &str, scope: &Scope, kind: &str, role: &str) -> Result<Who, Diagnostic> {
+    fn enrol(
+        &self,
+        activator: &Who,
+        name: &str,
+        scope: &Scope,
+        kind: &str,
+        role: &str,
+    ) -> Result<Who, Diagnostic> {
         let arguments = [("kind", kind), ("role", role)];
-        let receipt = must(self.ledger, &self.founder, Ask::new("principal.register", scope, name, &arguments))?;
+        let receipt =
+            must(self.ledger, &self.founder, Ask::new("principal.register", scope, name, &arguments))?;
         self.tell(&receipt, &format!("founder registers {name} as {role} in {scope}"));
         let receipt = must(self.ledger, activator, Ask::new("principal.activate", scope, name, &[]))?;
-        let by = if matches!(activator, Who::Key(who, _) if who.as_str() == "founder") { "founder" } else { "ada" };
+        let by = if matches!(activator, Who::Key(who, _) if who.as_str() == "founder") {
+            "founder"
+        } else {
+            "ada"
+        };
         self.tell(&receipt, &format!("{by} activates {name}"));
         let principal = id(name)?;
         let path = self.keys.join(format!("{name}.key"));
@@ -158,7 +170,10 @@ fn damage(dir: &Path, export: &Path, paths: &Paths) -> Result<Vec<(PathBuf, &'st
     let mut edited = pieces.clone();
     edited.edit(verified, "fingerprint", other)?;
     let edited = edited.with_heads_of(&pieces).to_export()?;
-    made.push((write("damaged-2-edit.chancery", &edited)?, "otto's decision edited, every digest recomputed"));
+    made.push((
+        write("damaged-2-edit.chancery", &edited)?,
+        "otto's decision edited, every digest recomputed",
+    ));
 
     let cut = bytes.len() - bytes.len() / 5;
     made.push((write("damaged-3-cut.chancery", &bytes[..cut])?, "the end cut off"));
@@ -166,18 +181,29 @@ fn damage(dir: &Path, export: &Path, paths: &Paths) -> Result<Vec<(PathBuf, &'st
     let mut older = pieces.clone();
     let heads = older.heads();
     older.cut_to_head(*heads.iter().rev().nth(2).ok_or_else(broken)?)?;
-    made.push((write("damaged-4-older.chancery", &older.to_export()?)?, "an older, genuine copy put in its place"));
+    made.push((
+        write("damaged-4-older.chancery", &older.to_export()?)?,
+        "an older, genuine copy put in its place",
+    ));
 
     let text = read_secret(&paths.log_key())?;
     let (_, key) = parse_log_key_file(&text).ok_or_else(broken)?;
     let mut forged = pieces;
     forged.edit(verified, "fingerprint", other)?;
     forged.sign_anew(&key);
-    made.push((write("damaged-5-forged.chancery", &forged.to_export()?)?, "another history, signed with the stolen log key"));
+    made.push((
+        write("damaged-5-forged.chancery", &forged.to_export()?)?,
+        "another history, signed with the stolen log key",
+    ));
     Ok(made)
 }
 
-fn shown(path: &Path, what: &'static str, trust: &Trust, out: &Output) -> Result<(Shown, Option<Pin>), Diagnostic> {
+fn shown(
+    path: &Path,
+    what: &'static str,
+    trust: &Trust,
+    out: &Output,
+) -> Result<(Shown, Option<Pin>), Diagnostic> {
     let report = verify_file(path, trust, How::default(), out)?;
     let span = report.finding.as_ref().and_then(|finding| finding.span);
     let shown = Shown {
@@ -202,7 +228,9 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let occupied = fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         let text = format!("`{}` is not empty", args.dir.display());
-        return Err(Diagnostic::new(Code::DirectoryNotEmpty, text).hint("name another: `chancery demo --dir DIR`"));
+        return Err(
+            Diagnostic::new(Code::DirectoryNotEmpty, text).hint("name another: `chancery demo --dir DIR`")
+        );
     }
     fs::create_dir_all(&args.dir).map_err(|error| io("create", &args.dir, error))?;
     let paths = Paths::of(&args.dir.join("ledger"));
@@ -223,7 +251,10 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     for (path, what) in damage(&args.dir, &export, &paths)? {
         verdicts.push(shown(&path, what, &trust(advanced.clone()), out)?.0);
     }
-    let right = verdicts.iter().enumerate().all(|(at, shown)| (shown.verdict == Verdict::Authentic.as_str()) == (at == 0));
+    let right = verdicts
+        .iter()
+        .enumerate()
+        .all(|(at, shown)| (shown.verdict == Verdict::Authentic.as_str()) == (at == 0));
     #[derive(Serialize)]
     struct Json {
         dir: String,

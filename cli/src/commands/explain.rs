@@ -21,13 +21,17 @@ fn explain_action(spec: &ActionSpec, out: &Output) {
     }
     if let Some(rule) = MATRIX.iter().find(|rule| rule.action == spec.id) {
         let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
-        out.data(&format!("  allowed to: {}", if roles.is_empty() { "system".to_owned() } else { roles.join(", ") }));
+        out.data(&format!(
+            "  allowed to: {}",
+            if roles.is_empty() { "system".to_owned() } else { roles.join(", ") }
+        ));
     }
 }
 
 /// The text of a numbered section, up to the next heading of its level.
 fn section(number: &str) -> Option<String> {
-    let heading = |line: &str| line.starts_with('#') && line.trim_start_matches('#').trim_start().starts_with(number);
+    let heading =
+        |line: &str| line.starts_with('#') && line.trim_start_matches('#').trim_start().starts_with(number);
     let mut lines = SPEC.lines().skip_while(|line| {
         let rest = line.trim_start_matches('#').trim_start().strip_prefix(number);
         !(heading(line) && rest.is_some_and(|rest| rest.starts_with([' ', '.'])))

@@ -49,7 +49,11 @@ enum Verb {
 }
 
 /// Public key and proof of possession, as arguments of `key.enrol`.
-pub(crate) fn proof(log: &Origin, principal: &PrincipalId, key: &PrivateKey) -> Result<(String, String), Diagnostic> {
+pub(crate) fn proof(
+    log: &Origin,
+    principal: &PrincipalId,
+    key: &PrivateKey,
+) -> Result<(String, String), Diagnostic> {
     let public = key.public().to_bytes();
     let text = enrolment_bytes(log.as_str(), principal.as_str(), &public)
         .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
@@ -82,7 +86,10 @@ fn show(principal: &PrincipalId, key: PublicKey, out: &Output) {
     if out.json {
         out.json(&shown);
     } else {
-        out.data(&format!("principal {}\nid        {}\npublic    {}", shown.principal, shown.id, shown.public));
+        out.data(&format!(
+            "principal {}\nid        {}\npublic    {}",
+            shown.principal, shown.id, shown.public
+        ));
     }
 }
 

@@ -65,7 +65,10 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let reader = Reader::open(&paths.store())?;
     let (from, to) = (args.from.unwrap_or(0), args.to.unwrap_or(size).min(size));
     if from > to {
-        return Err(Diagnostic::new(Code::RangeInvalid, format!("{from} to {to} is not a range of the {size} entries")));
+        return Err(Diagnostic::new(
+            Code::RangeInvalid,
+            format!("{from} to {to} is not a range of the {size} entries"),
+        ));
     }
     let ranged = args.from.is_some() || args.to.is_some();
     let limit = args.limit.unwrap_or(if ranged { usize::MAX } else { 50 });

@@ -1,6 +1,6 @@
 //! Which verbs are there? One file each.
 
-//mod bench;
+mod bench;
 mod checkpoint;
 mod completions;
 mod demo;
@@ -44,8 +44,8 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Generate author keys and prove possession of them
     Key(key::Args),
-    // Measure this machine against its own limits
-    //Bench(bench::Args),
+    /// Measure this machine against its own limits
+    Bench(bench::Args),
     /// Explain a code, an action, or a section of SPEC
     Explain(explain::Args),
     /// Print completions for a shell
@@ -93,7 +93,7 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Checkpoint(args) => checkpoint::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Key(args) => key::run(&args, out),
-        //Command::Bench(args) => bench::run(&args, out),
+        Command::Bench(args) => bench::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
     }

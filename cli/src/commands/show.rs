@@ -68,8 +68,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         true => (part(&reader, position, 1)?, part(&reader, position, 0)?),
         false => (None, None),
     };
-    let value: serde_json::Value = serde_json::from_slice(&leaf)
-        .map_err(|error| Error::new(Code::LedgerDamaged, error.to_string()))?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&leaf).map_err(|error| Error::new(Code::LedgerDamaged, error.to_string()))?;
     #[derive(Serialize)]
     struct Parts {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         out.json(&shown);
         return Ok(exit::YES);
     }
-    let pretty = |value: &serde_json::Value| printable(&serde_json::to_string_pretty(value).unwrap_or_default());
+    let pretty =
+        |value: &serde_json::Value| printable(&serde_json::to_string_pretty(value).unwrap_or_default());
     out.data(&format!("position  {position}\naddress   {}", shown.address));
     if let Some(time) = shown.entry.get("time").and_then(serde_json::Value::as_i64) {
         out.data(&format!("time      {}", instant(time)));

@@ -111,7 +111,9 @@ fn head(text: &str, key: Option<&LogVerifier>) -> Result<(u64, [u8; 32]), Diagno
         let note = Note::parse(&read(Path::new(path))?)
             .ok_or_else(|| Diagnostic::usage(format!("`{path}` holds no checkpoint in exact form")))?;
         if key.is_some_and(|key| note.signed_by(key) != Signed::Valid) {
-            return Err(Diagnostic::usage(format!("the checkpoint in `{path}` is not signed by the key that counts")));
+            return Err(Diagnostic::usage(format!(
+                "the checkpoint in `{path}` is not signed by the key that counts"
+            )));
         }
         return Ok((note.checkpoint.size, note.checkpoint.root));
     }
@@ -225,7 +227,10 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
             out.talk("hint: name what you trust: `--pin FILE`, or `--key VKEY`");
         }
     }
-    let advances = report.pin.as_ref().filter(|new| trust.pin.as_ref().is_some_and(|old| new.size >= old.size && new.key == old.key));
+    let advances = report
+        .pin
+        .as_ref()
+        .filter(|new| trust.pin.as_ref().is_some_and(|old| new.size >= old.size && new.key == old.key));
     if let (Some(path), Some(pin), false) = (&args.pin, advances, args.keep_pin) {
         write_new(path, pin.to_text()?.as_bytes())?;
     }

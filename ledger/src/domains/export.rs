@@ -1,6 +1,7 @@
 //! Who took private parts out? SPEC 10.7.
 //!
-//! 1. An export with private parts is an entry before it is a file. 2. It covers entries below its own `to`.
+//! 1. An export with private parts is an entry before it is a file.
+//! 2. It covers entries below its own `to`.
 
 use super::spec::{ActionSpec, Field, Shape, Subject};
 use super::{Asked, Draft, Refusal, World};

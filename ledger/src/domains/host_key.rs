@@ -7,8 +7,10 @@
 //!                          any but disabled --disabled--> disabled (terminal)
 //! ```
 //!
-//! 1. Only `verified` is trust, and only for the exact fingerprint. 2. Seeing a key is not trusting it. 3. Whoever
-//! observed the current fingerprint does not verify it. 4. A changed key loses its trust in the same request.
+//! 1. Only `verified` is trust, and only for the exact fingerprint.
+//! 2. Seeing a key is not trusting it.
+//! 3. Whoever observed the current fingerprint does not verify it.
+//! 4. A changed key loses its trust in the same request.
 
 use super::spec::{ActionSpec, Field, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};

@@ -6,8 +6,9 @@
 //!                           +--suspected--> live, entries from `from` are suspect
 //! ```
 //!
-//! 1. A key is enrolled once, with proof of possession. 2. Its running number never goes back. 3. Validity is
-//! judged by position.
+//! 1. A key is enrolled once, with proof of possession.
+//! 2. Its running number never goes back.
+//! 3. Validity is judged by position.
 
 use super::spec::{ActionSpec, Field, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -216,9 +217,9 @@ pub(super) fn end_all(world: &mut World, principal: &str, position: u64, ended: 
 
 fn live<'w>(world: &'w World, asked: &Asked<'_>) -> Result<(KeyId, &'w Key), Refusal> {
     let found = KeyId::parse(&format!("k:{}", asked.id)).and_then(|id| Some((id, world.keys.get(id)?)));
-    found
-        .filter(|(_, key)| world.principals.get_in(&key.principal, asked.scope).is_some())
-        .ok_or_else(|| Refusal::new(Code::NotFound, format!("no live key `{}` in `{}`", asked.id, asked.scope)))
+    found.filter(|(_, key)| world.principals.get_in(&key.principal, asked.scope).is_some()).ok_or_else(|| {
+        Refusal::new(Code::NotFound, format!("no live key `{}` in `{}`", asked.id, asked.scope))
+    })
 }
 
 /// The new key, when it is sound, free, and its holder proved possession.

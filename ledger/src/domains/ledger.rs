@@ -4,7 +4,8 @@
 //! (nothing) --opened--> open          open --snapshotted, clock_confirmed--> open
 //! ```
 //!
-//! 1. Entry 0 is `ledger.opened`, and no other entry is. 2. What it sets never changes in an epoch.
+//! 1. Entry 0 is `ledger.opened`, and no other entry is.
+//! 2. What it sets never changes in an epoch.
 
 use super::spec::{ActionSpec, Field, Shape, Subject};
 use super::{Asked, Draft, Refusal, World};
@@ -199,7 +200,12 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         reduces_risk: false,
         help: "Record the digest of the world at a position; the system's own.",
         fields: &[
-            Field { name: "at", shape: Shape::Int(0, limits::INT_MAX), required: true, help: "entries folded" },
+            Field {
+                name: "at",
+                shape: Shape::Int(0, limits::INT_MAX),
+                required: true,
+                help: "entries folded",
+            },
             Field { name: "digest", shape: Shape::Digest, required: true, help: "digest of the snapshot" },
             Field { name: "version", shape: Shape::Int(1, 1000), required: true, help: "layout version" },
         ],
@@ -219,7 +225,12 @@ pub(super) fn evolve(world: &mut World, event: &Event) {
         assert!(world.settings.is_none(), "a ledger is opened once");
         if let Some(administrator) = &settings.administrator {
             super::principal::found(world, &administrator.id);
-            super::key::found(world, administrator.id.as_str(), administrator.public, super::key::Use::Request);
+            super::key::found(
+                world,
+                administrator.id.as_str(),
+                administrator.public,
+                super::key::Use::Request,
+            );
         }
         if let Some(public) = settings.system_key {
             super::key::found(world, super::principal::SYSTEM, public, super::key::Use::Entry);

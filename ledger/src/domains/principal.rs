@@ -6,9 +6,10 @@
 //!                              +------ revoked ------+------ revoked ---------+--> revoked (terminal)
 //! ```
 //!
-//! 1. Whoever registers does not activate, but for the bootstrap of the second administrator. 2. An id is used
-//! once. 3. Revocation ends every key and token of the principal in the same entry. 4. One platform
-//! administrator is always active.
+//! 1. Whoever registers does not activate, but for the bootstrap of the second administrator.
+//! 2. An id is used once.
+//! 3. Revocation ends every key and token of the principal in the same entry.
+//! 4. One platform administrator is always active.
 
 use super::spec::{ActionSpec, Field, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -157,7 +158,12 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
                 required: true,
                 help: "what it is",
             },
-            Field { name: "name", shape: Shape::Text(200), required: false, help: "a name for people; private" },
+            Field {
+                name: "name",
+                shape: Shape::Text(200),
+                required: false,
+                help: "a name for people; private",
+            },
             Field { name: "role", shape: Shape::OneOf(Role::NAMES), required: true, help: "what it may do" },
         ],
     },
@@ -247,7 +253,8 @@ pub(super) fn decide(
         }
         let registrar = world.principals.get(asked.actor);
         if !registrar.is_some_and(|registrar| may_register(registrar, *role, asked.scope)) {
-            let text = format!("`{}` may not give the role `{}` in `{}`", asked.actor, role.as_str(), asked.scope);
+            let text =
+                format!("`{}` may not give the role `{}` in `{}`", asked.actor, role.as_str(), asked.scope);
             return Err(Refusal::new(Code::RoleAboveOwn, text));
         }
         return Ok(draft(asked, Event::Registered { kind: *kind, role: *role }));
@@ -316,8 +323,14 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
     if let Event::Registered { kind, role } = event {
         let Ok(scope) = Scope::parse(meta.scope) else { panic!("an entry's scope is a scope") };
         let registrar = meta.actor.to_owned();
-        let principal =
-            Principal { kind: *kind, role: *role, scope, standing: Standing::Pending, registrar, suspender: None };
+        let principal = Principal {
+            kind: *kind,
+            role: *role,
+            scope,
+            standing: Standing::Pending,
+            registrar,
+            suspender: None,
+        };
         let before = world.principals.live.insert(id.to_owned(), principal);
         assert!(before.is_none(), "a registered id was free");
         return;

@@ -4,7 +4,9 @@
 //! (nothing) --created--> open --closed--> closed (terminal)
 //! ```
 //!
-//! 1. A scope's parent is open. 2. A closed scope is never opened again. 3. What is closed was empty.
+//! 1. A scope's parent is open.
+//! 2. A closed scope is never opened again.
+//! 3. What is closed was empty.
 
 use super::spec::{ActionSpec, Field, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -64,12 +66,8 @@ impl State {
     }
 }
 
-pub(super) const REASON: Field = Field {
-    name: "reason",
-    shape: Shape::Text(2000),
-    required: false,
-    help: "why; kept as a private part",
-};
+pub(super) const REASON: Field =
+    Field { name: "reason", shape: Shape::Text(2000), required: false, help: "why; kept as a private part" };
 
 pub(super) const ACTIONS: &[ActionSpec] = &[
     ActionSpec {
@@ -108,7 +106,8 @@ pub(super) fn decide(
     match action {
         Action::Create {} => {
             let Some(child) = child else {
-                let text = format!("`{}` below `{}` is not a scope of up to five segments", asked.id, asked.scope);
+                let text =
+                    format!("`{}` below `{}` is not a scope of up to five segments", asked.id, asked.scope);
                 return Err(Refusal::new(Code::ScopeTooDeep, text));
             };
             if facts.has_ended("scope", child.as_str()) {
@@ -126,7 +125,8 @@ pub(super) fn decide(
             };
             let (scopes, principals) = (world.scopes.within(&child), world.principals.within(&child));
             if scopes + principals > 0 {
-                let text = format!("scope `{child}` has {scopes} open scopes and {principals} live principals");
+                let text =
+                    format!("scope `{child}` has {scopes} open scopes and {principals} live principals");
                 return Err(Refusal::new(Code::ScopeNotEmpty, text));
             }
             Ok(draft(Event::Closed {}))
@@ -141,7 +141,12 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
         Event::Created {} => assert!(world.scopes.open.insert(child), "created scopes were not open"),
         Event::Closed {} => {
             assert!(world.scopes.open.remove(&child), "closed scopes were open");
-            ended.push(Ended { kind: "scope", id: child.to_string(), state: "closed", position: meta.position });
+            ended.push(Ended {
+                kind: "scope",
+                id: child.to_string(),
+                state: "closed",
+                position: meta.position,
+            });
         }
     }
 }

@@ -4,7 +4,8 @@
 //! (nothing) --issued--> live --revoked--> revoked (terminal)     live, time >= expires: dead
 //! ```
 //!
-//! 1. The ledger keeps the hash of a secret, never the secret. 2. A token expires by comparison, not by an event.
+//! 1. The ledger keeps the hash of a secret, never the secret.
+//! 2. A token expires by comparison, not by an event.
 
 use super::spec::{ActionSpec, Field, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -180,7 +181,7 @@ pub(super) fn decide(
         }
         Action::Revoke { .. } => {
             let owner = world.tokens.live.get(id).map(|token| token.principal.as_str());
-            if !owner.is_some_and(|owner| world.principals.get_in(owner, asked.scope).is_some()) {
+            if owner.is_none_or(|owner| world.principals.get_in(owner, asked.scope).is_none()) {
                 let text = format!("no live token `{id}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::NotFound, text));
             }

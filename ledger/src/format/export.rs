@@ -133,7 +133,9 @@ pub fn read_line(line: &[u8]) -> Option<Line<'_>> {
         return None;
     }
     match line {
-        [b'{', b'"', b'h', ..] => serde_json::from_slice::<HeadLine<'_>>(line).ok().map(|l| Line::Head(l.head)),
+        [b'{', b'"', b'h', ..] => {
+            serde_json::from_slice::<HeadLine<'_>>(line).ok().map(|l| Line::Head(l.head))
+        }
         [b'{', b'"', b'c', ..] => {
             serde_json::from_slice::<CheckpointLine>(line).ok().map(|l| Line::Checkpoint(l.checkpoint))
         }

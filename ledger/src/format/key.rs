@@ -141,8 +141,7 @@ impl LogVerifier {
         let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
         let bytes = unbase64(key)?;
         let public: [u8; 32] = bytes.strip_prefix(&[ED25519])?.try_into().ok()?;
-        let verifier =
-            Self { origin: Origin::parse(name).ok()?, key: PublicKey::from_bytes(&public)? };
+        let verifier = Self { origin: Origin::parse(name).ok()?, key: PublicKey::from_bytes(&public)? };
         (unhex::<4>(id)? == verifier.id()).then_some(verifier)
     }
 }

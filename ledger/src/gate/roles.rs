@@ -20,7 +20,9 @@ pub enum Role {
     Service,
 }
 
-use Role::{Agent, Auditor, MspAdmin, MspOperator, MspViewer, OrgAdmin, OrgUser, PlatformAdmin, Service, Worker};
+use Role::{
+    Agent, Auditor, MspAdmin, MspOperator, MspViewer, OrgAdmin, OrgUser, PlatformAdmin, Service, Worker,
+};
 
 impl Role {
     /// Every role's word, in the order of SPEC 9.

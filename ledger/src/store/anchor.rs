@@ -60,7 +60,8 @@ impl Anchor {
         let mut file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let text = format!("the anchor `{}` is not there, and the ledger is not empty", path.display());
+                let text =
+                    format!("the anchor `{}` is not there, and the ledger is not empty", path.display());
                 return Err(Error::new(Code::AnchorMissing, text));
             }
             Err(error) => return Err(Error::io("open the anchor", path, error)),
@@ -80,12 +81,12 @@ impl Anchor {
 
     fn newest(file: &mut File, path: &Path) -> Result<(u64, Note)> {
         let mut bytes = Vec::with_capacity(SLOT * 2);
-        file.take(SLOT as u64 * 2).read_to_end(&mut bytes).map_err(|e| Error::io("read the anchor", path, e))?;
-        bytes
-            .chunks(SLOT)
-            .filter_map(read_slot)
-            .max_by_key(|(generation, _)| *generation)
-            .ok_or_else(|| Error::new(Code::AnchorDamaged, format!("no slot of `{}` is whole", path.display())))
+        file.take(SLOT as u64 * 2)
+            .read_to_end(&mut bytes)
+            .map_err(|e| Error::io("read the anchor", path, e))?;
+        bytes.chunks(SLOT).filter_map(read_slot).max_by_key(|(generation, _)| *generation).ok_or_else(|| {
+            Error::new(Code::AnchorDamaged, format!("no slot of `{}` is whole", path.display()))
+        })
     }
 
     /// Overwrites the older slot and syncs: after this the head may be released.

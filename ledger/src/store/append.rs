@@ -64,7 +64,8 @@ pub(crate) fn append(conn: &Connection, batch: &Batch<'_>) -> Result<()> {
         }
     }
     if let Some((size, sig)) = batch.previous {
-        conn.prepare_cached("INSERT INTO head (size, sig) VALUES (?1, ?2)")?.execute(params![int(size), sig])?;
+        conn.prepare_cached("INSERT INTO head (size, sig) VALUES (?1, ?2)")?
+            .execute(params![int(size), sig])?;
     }
     conn.prepare_cached("COMMIT")?.execute([])?;
     Ok(())

@@ -61,8 +61,8 @@ impl Index {
     /// The index itself, when the entry below its cursor is the store's.
     fn belongs(self, store: &Reader, size: u64) -> Result<Self> {
         let address: Vec<u8> = self.conn.query_row("SELECT address FROM cursor", [], |row| row.get(0))?;
-        let ours = self.cursor == 0
-            || (self.cursor <= size && store.address(self.cursor - 1)?.0[..] == address[..]);
+        let ours =
+            self.cursor == 0 || (self.cursor <= size && store.address(self.cursor - 1)?.0[..] == address[..]);
         if ours { Ok(self) } else { Err(crate::error::Error::damaged("the index is another ledger's")) }
     }
 

@@ -79,7 +79,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     set_wal(&conn)?;
     pragma(&conn, "synchronous", SYNCHRONOUS)?;
     pragma(&conn, "wal_autocheckpoint", WAL_FRAMES)?;
-    conn.execute_batch("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA cache_size = -65536;")?;
+    conn.execute_batch(
+        "PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA cache_size = -65536;",
+    )?;
     let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
     if page != PAGE_SIZE {
         return Err(Error::damaged(format!("the store has pages of {page} bytes")));

@@ -1,6 +1,7 @@
 //! What stands in the store? Read-only, in snapshots of one transaction each. SPEC 11.
 
 use super::open::{check_layout, harden};
+use crate::door::{Part, Sealed};
 use crate::error::{Error, Result};
 use crate::format::hash::Digest;
 use crate::format::tree::{self, Frontier, Hash, TILE_HEIGHT};
@@ -25,6 +26,20 @@ pub struct Row {
     pub private: Option<Vec<u8>>,
     /// Salt and text of the arguments.
     pub args: Option<Vec<u8>>,
+}
+
+impl Row {
+    /// The row as it is written.
+    pub(crate) fn into_sealed(self) -> Sealed {
+        let part = |blob: Option<Vec<u8>>| {
+            let blob = blob?;
+            let (salt, text) = blob.split_first_chunk::<32>()?;
+            Some(Part { salt: *salt, text: text.to_vec() })
+        };
+        let (private, args) = (part(self.private), part(self.args));
+        let address = Digest::ZERO;
+        Sealed { position: self.position, kind: "", leaf: self.leaf, address, private, args, key: None }
+    }
 }
 
 /// A row of `ended`.
@@ -78,7 +93,8 @@ impl Reader {
 
     /// Number of entries: one more than the largest position.
     pub fn size(&self) -> Result<u64> {
-        let last: Option<i64> = self.conn.query_row("SELECT max(position) FROM entry", [], |row| row.get(0))?;
+        let last: Option<i64> =
+            self.conn.query_row("SELECT max(position) FROM entry", [], |row| row.get(0))?;
         Ok(last.map_or(0, |last| unsigned(last).saturating_add(1)))
     }
 
@@ -130,7 +146,10 @@ impl Reader {
         let mut parts = self
             .conn
             .prepare_cached("SELECT id, blob FROM part WHERE id >= ?1 AND id < ?2 AND alg = 0 ORDER BY id")?;
-        let ids = params![int(first.position.saturating_mul(2)), int(last.position.saturating_add(1).saturating_mul(2))];
+        let ids = params![
+            int(first.position.saturating_mul(2)),
+            int(last.position.saturating_add(1).saturating_mul(2))
+        ];
         let mut found = parts.query(ids)?;
         let mut at = 0;
         while let Some(row) = found.next()? {
@@ -139,7 +158,7 @@ impl Reader {
                 at += 1;
             }
             if let Some(entry) = rows.get_mut(at).filter(|entry| entry.position == id / 2) {
-                let slot = if id % 2 == 0 { &mut entry.private } else { &mut entry.args };
+                let slot = if id.is_multiple_of(2) { &mut entry.private } else { &mut entry.args };
                 *slot = Some(row.get(1)?);
             }
         }
@@ -167,9 +186,9 @@ impl Reader {
 
     /// Every row of `ended`.
     pub fn ended(&self) -> Result<Vec<StoredEnded>> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT kind, id, state, position, digest FROM ended ORDER BY kind, id",
-        )?;
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT kind, id, state, position, digest FROM ended ORDER BY kind, id")?;
         let rows = query
             .query_map([], |row| {
                 Ok(StoredEnded {
@@ -204,9 +223,16 @@ impl Reader {
         Ok(self.conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?)
     }
 
+    /// Moves what stands in the WAL into the database file, as far as no reader is in the way; for measurements.
+    pub fn checkpoint_wal(&self) -> Result<()> {
+        self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
     fn tile(&self, level: u32, index: u64) -> Result<Hash> {
         let mut query = self.conn.prepare_cached("SELECT hash FROM tile WHERE level = ?1 AND idx = ?2")?;
-        let hash: Option<Vec<u8>> = query.query_row(params![level, int(index)], |row| row.get(0)).optional()?;
+        let hash: Option<Vec<u8>> =
+            query.query_row(params![level, int(index)], |row| row.get(0)).optional()?;
         hash.and_then(|hash| hash.try_into().ok())
             .ok_or_else(|| Error::damaged(format!("tile {index} of level {level} is missing from the store")))
     }
@@ -259,7 +285,8 @@ impl Reader {
     /// Address of the entry at a position.
     pub fn address(&self, position: u64) -> Result<Digest> {
         let leaf = self.leaf(position)?;
-        let leaf = leaf.ok_or_else(|| Error::damaged(format!("entry {position} is missing from the store")))?;
+        let leaf =
+            leaf.ok_or_else(|| Error::damaged(format!("entry {position} is missing from the store")))?;
         Ok(crate::format::entry::address(&leaf))
     }
 }

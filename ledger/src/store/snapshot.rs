@@ -63,10 +63,14 @@ pub(crate) fn load(
 }
 
 /// Writes the snapshot file of a world and gives its digest.
-#[allow(clippy::disallowed_methods, reason = "a snapshot is no document of the profile: its digest is over the file")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a snapshot is no document of the profile: its digest is over the file"
+)]
 pub(crate) fn take(paths: &Paths, world: &World) -> Result<Digest> {
-    let bytes = serde_json::to_vec(world)
-        .map_err(|error| Error::new(crate::code::Code::Internal, format!("the world does not serialise: {error}")))?;
+    let bytes = serde_json::to_vec(world).map_err(|error| {
+        Error::new(crate::code::Code::Internal, format!("the world does not serialise: {error}"))
+    })?;
     write_new(&paths.snapshot(), &bytes)?;
     Ok(SNAPSHOT.digest(&bytes))
 }

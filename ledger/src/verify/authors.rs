@@ -216,8 +216,16 @@ impl Authors {
 
     fn insert(&mut self, from: u64, principal: &str, public: PublicKey, purpose: Use) {
         let id = public.id();
-        let key =
-            AuthorKey { from, id, next: 1, principal: principal.to_owned(), public, suspect: None, until: None, purpose };
+        let key = AuthorKey {
+            from,
+            id,
+            next: 1,
+            principal: principal.to_owned(),
+            public,
+            suspect: None,
+            until: None,
+            purpose,
+        };
         self.keys.insert(id, key);
     }
 

@@ -36,19 +36,24 @@ pub fn verify_export(
         }
     };
     let hashes = header.frontier.iter().map(|hash| hash.0).collect();
-    let Some(frontier) = Frontier::from_parts(header.from, hashes).filter(|_| header.from <= header.to) else {
+    let Some(frontier) = Frontier::from_parts(header.from, hashes).filter(|_| header.from <= header.to)
+    else {
         let walk = Walk::new(header.origin, Frontier::default(), &Trust::default());
         let finding = Finding::nowhere(FindingCode::HeaderInvalid, "`from`, `to` and `frontier` do not fit");
         return Ok(Report::new(&walk, Some(Stop::Finding(finding)), Ending::Whole, Beside::default()));
     };
     let mut walk = Walk::new(header.origin.clone(), frontier, trust);
     let known = trust.heads.iter().map(|head| head.0).chain(trust.pin.as_ref().map(|pin| pin.size));
-    let beside =
-        Beside { parts: header.parts, unlinked: known.min().is_some_and(|size| size < header.from), ..Beside::default() };
+    let beside = Beside {
+        parts: header.parts,
+        unlinked: known.min().is_some_and(|size| size < header.from),
+        ..Beside::default()
+    };
     if trust.key.as_ref().is_some_and(|key| key.origin != header.origin) {
         return Ok(Report::new(&walk, None, Ending::OtherLog, beside));
     }
-    let resumes = |pin: &&super::Pin| pin.size == header.from && header.from > 0 && walk.contradicted.is_none();
+    let resumes =
+        |pin: &&super::Pin| pin.size == header.from && header.from > 0 && walk.contradicted.is_none();
     if let Some(pin) = trust.pin.as_ref().filter(resumes) {
         pin.resume(&mut walk);
     }
@@ -84,7 +89,9 @@ pub fn verify_export(
     let ending = match state {
         State::Ended { short: false } => Ending::Whole,
         State::Ended { short: true } => Ending::Early("fewer entries than the header or the checkpoint says"),
-        State::Entries | State::Checkpoint { .. } | State::Cut => Ending::Early("the file ends before its trailer"),
+        State::Entries | State::Checkpoint { .. } | State::Cut => {
+            Ending::Early("the file ends before its trailer")
+        }
     };
     Ok(Report::new(&walk, stop, ending, beside))
 }
@@ -141,7 +148,10 @@ impl Lines<'_> {
         self.fill(EXPORT_LINE)?;
         let end = self.rest.iter().position(|&b| b == b'\n').map_or(self.rest.len(), |at| at + 1);
         if end > EXPORT_LINE {
-            return Err(Error::new(Code::NotAnExport, "the file is not an export: its first line is too long"));
+            return Err(Error::new(
+                Code::NotAnExport,
+                "the file is not an export: its first line is too long",
+            ));
         }
         let rest = self.rest.split_off(end);
         Ok(std::mem::replace(&mut self.rest, rest))

@@ -33,7 +33,8 @@ pub fn verify_live(
     let stored = reader.size()?;
     let size = anchored.as_ref().map_or(stored, |note| note.checkpoint.size.min(stored));
     let origin = origin(&reader, anchored.as_ref())?;
-    let resume = trust.pin.as_ref().filter(|pin| pin.has_state() && pin.size <= size && pin.key.origin == origin);
+    let resume =
+        trust.pin.as_ref().filter(|pin| pin.has_state() && pin.size <= size && pin.key.origin == origin);
     let frontier = resume.and_then(super::Pin::frontier).unwrap_or_default();
     let from = frontier.size();
     let mut walk = Walk::new(origin.clone(), frontier, trust);
@@ -86,7 +87,9 @@ pub fn verify_live(
             Err(found) => stop = Some(found),
         }
     }
-    if from > 0 {
+    if !how.columns {
+        beside.columns = Some("not looked at".to_owned());
+    } else if from > 0 {
         beside.columns = Some(format!("not looked at again below {from}: the pin stands there"));
     } else if stop.is_none() && ending == Ending::Whole {
         let columns = columns(&reader, size);
@@ -172,5 +175,7 @@ fn columns(reader: &Reader, size: u64) -> std::result::Result<(), String> {
 fn fold(world: &mut World, leaf: &[u8], ended: &mut Vec<crate::domains::Ended>) -> Result<()> {
     let position = world.position;
     let folded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fold_leaf(world, leaf, ended)));
-    folded.unwrap_or_else(|_| Err(Error::damaged(format!("entry {position} cannot have happened after those before"))))
+    folded.unwrap_or_else(|_| {
+        Err(Error::damaged(format!("entry {position} cannot have happened after those before")))
+    })
 }

@@ -156,10 +156,35 @@ impl Finding {
     }
 
     /// A finding between the size of the last good head and a position; an empty span is none.
-    pub(super) fn between(code: FindingCode, good: u64, last: Option<u64>, message: impl Into<String>) -> Self {
+    pub(super) fn between(
+        code: FindingCode,
+        good: u64,
+        last: Option<u64>,
+        message: impl Into<String>,
+    ) -> Self {
         let span = last.filter(|last| good <= *last).map(|last| (good, last));
         Self { code, span, message: message.into() }
     }
+}
+
+/// Keys, messages and signatures of all attested entries of a store, for measurements.
+pub(crate) fn signed_leaves(reader: &crate::store::Reader) -> crate::error::Result<Vec<screen::Signed>> {
+    let mut authors = authors::Authors::default();
+    let mut signed = Vec::new();
+    reader.leaves(0..reader.size()?, |position, leaf| {
+        let entry = crate::format::entry::read(leaf)
+            .map_err(|error| crate::error::Error::damaged(error.to_string()))?;
+        if let Some(Some(event)) = authors::key_event(entry.kind, entry.entity.id, entry.data.get()) {
+            if let authors::KeyEvent::Opened(opened) = &event {
+                authors.open(opened);
+            }
+            authors.follow(position, &event);
+        }
+        let key = entry.attestation.and_then(|attestation| authors.keys.get(&attestation.key));
+        signed.extend(key.and_then(|key| Some((key.public, prepare::signature_of(leaf, key.purpose)?))));
+        Ok(())
+    })?;
+    Ok(signed)
 }
 
 /// What the auditor brings along.
@@ -180,11 +205,13 @@ pub struct How {
     pub threads: usize,
     /// Check author signatures in batches: faster, and refused ones are checked again one by one.
     pub screen: bool,
+    /// Derive again what a live store keeps beside the leaves.
+    pub columns: bool,
 }
 
 impl Default for How {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { threads, screen: false }
+        Self { threads, screen: false, columns: true }
     }
 }

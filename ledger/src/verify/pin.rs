@@ -72,8 +72,7 @@ impl Pin {
     /// The pin that a file holds.
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = |why: &str| Error::new(Code::PinInvalid, format!("the pin is not one: {why}"));
-        let document: Document =
-            serde_json::from_str(text).map_err(|error| invalid(&error.to_string()))?;
+        let document: Document = serde_json::from_str(text).map_err(|error| invalid(&error.to_string()))?;
         if document.pin != VERSION {
             return Err(invalid("another version"));
         }
@@ -129,11 +128,7 @@ impl Pin {
         let state = State {
             address: walk.address?,
             attest_all: walk.authors.attest_all,
-            count: walk
-                .counts
-                .iter()
-                .map(|(scope, n)| Count { n: *n, scope: scope.to_string() })
-                .collect(),
+            count: walk.counts.iter().map(|(scope, n)| Count { n: *n, scope: scope.to_string() }).collect(),
             frontier: walk.frontier.hashes().iter().map(|hash| HexHash(*hash)).collect(),
             keys: walk.authors.keys.values().cloned().collect(),
             time: walk.time,

@@ -49,7 +49,9 @@ pub(super) struct Pool<'a> {
 fn look(source: &Source, chunk: Chunk) -> Looked {
     let mut leaf = Vec::new();
     let items = match &chunk {
-        Chunk::Rows(rows) => rows.iter().enumerate().map(|(at, stored)| (row(source, stored), at + 1)).collect(),
+        Chunk::Rows(rows) => {
+            rows.iter().enumerate().map(|(at, stored)| (row(source, stored), at + 1)).collect()
+        }
         Chunk::Lines(bytes) => {
             let mut items = Vec::new();
             let mut start = 0;
@@ -220,4 +222,3 @@ impl<'a> Pool<'a> {
         }
     }
 }
-

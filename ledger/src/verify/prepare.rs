@@ -1,8 +1,8 @@
 //! What does one entry say by itself? All that can be checked without its neighbours, so that it can be done
 //! on any thread. SPEC 14.1 step 2.
 
-use super::authors::{KeyEvent, Use, key_event};
 use super::FindingCode;
+use super::authors::{KeyEvent, Use, key_event};
 use crate::format::check::is_canonical;
 use crate::format::encoding::{unbase64_into, unhex};
 use crate::format::entry::{self, Entry};
@@ -67,7 +67,8 @@ pub(super) struct Source {
 pub(super) fn line(source: &Source, line: &[u8], leaf: &mut Vec<u8>) -> Item {
     match read_line(line) {
         None => Item::Bad(FindingCode::LineInvalid),
-        Some(Line::Head(head)) => match crate::format::encoding::unbase64(head.sig).map(<[u8; 64]>::try_from) {
+        Some(Line::Head(head)) => match crate::format::encoding::unbase64(head.sig).map(<[u8; 64]>::try_from)
+        {
             Some(Ok(sig)) => Item::Head { size: head.size, sig },
             _ => Item::Bad(FindingCode::LineInvalid),
         },
@@ -142,15 +143,12 @@ fn check_parts(
     if pairs().any(|(wanted, found)| wanted.is_none() && found.is_some()) {
         return Some(FindingCode::PartUnexpected);
     }
-    pairs().any(|(wanted, found)| found.is_some_and(|found| found != *wanted)).then_some(FindingCode::PartMismatch)
+    pairs()
+        .any(|(wanted, found)| found.is_some_and(|found| found != *wanted))
+        .then_some(FindingCode::PartMismatch)
 }
 
-fn prepare(
-    source: &Source,
-    entry: &Entry<'_, &RawValue>,
-    leaf: &[u8],
-    parts: Option<FindingCode>,
-) -> Item {
+fn prepare(source: &Source, entry: &Entry<'_, &RawValue>, leaf: &[u8], parts: Option<FindingCode>) -> Item {
     let Some(event) = key_event(entry.kind, entry.entity.id, entry.data.get()) else {
         return Item::Bad(FindingCode::LeafInvalid);
     };

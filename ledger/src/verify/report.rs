@@ -117,7 +117,11 @@ impl Report {
                     format!("At entry {first}: {} ({}).", finding.message, finding.code.as_str())
                 }
                 Some((first, last)) => {
-                    format!("Between entries {first} and {last}: {} ({}).", finding.message, finding.code.as_str())
+                    format!(
+                        "Between entries {first} and {last}: {} ({}).",
+                        finding.message,
+                        finding.code.as_str()
+                    )
                 }
                 None => format!("{} ({}).", capitalise(&finding.message), finding.code.as_str()),
             });
@@ -135,12 +139,7 @@ fn capitalise(text: &str) -> String {
     chars.next().map(|first| first.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
 }
 
-fn judge(
-    walk: &Walk,
-    stop: Option<Stop>,
-    ending: Ending,
-    beside: &Beside,
-) -> (Verdict, Option<Finding>) {
+fn judge(walk: &Walk, stop: Option<Stop>, ending: Ending, beside: &Beside) -> (Verdict, Option<Finding>) {
     let nowhere = |code, text: String| Some(Finding::nowhere(code, text));
     match stop {
         Some(Stop::Forked(finding)) => return (Verdict::Forked, Some(finding)),
@@ -167,7 +166,10 @@ fn judge(
     }
     if let Some((first, last)) = walk.suspect {
         let message = "entries are signed by a key that is suspected from there on".to_owned();
-        return (Verdict::Suspect, Some(Finding { code: FindingCode::AuthorKey, span: Some((first, last)), message }));
+        return (
+            Verdict::Suspect,
+            Some(Finding { code: FindingCode::AuthorKey, span: Some((first, last)), message }),
+        );
     }
     if walk.beyond().is_some() {
         return (Verdict::Stale, None);
@@ -181,7 +183,9 @@ fn judge(
 
 fn dimensions(walk: &Walk, finding: Option<&Finding>, beside: &Beside) -> Dimensions {
     use FindingCode as F;
-    let bad = |codes: &[F]| finding.map(|f| f.code).filter(|code| codes.contains(code)).map(|c| c.as_str().to_owned());
+    let bad = |codes: &[F]| {
+        finding.map(|f| f.code).filter(|code| codes.contains(code)).map(|c| c.as_str().to_owned())
+    };
     let ok = |codes: &[F], otherwise: String| bad(codes).unwrap_or(otherwise);
     let heads = match &walk.key {
         None => "not checked: no key is pinned".to_owned(),
@@ -206,7 +210,14 @@ fn dimensions(walk: &Walk, finding: Option<&Finding>, beside: &Beside) -> Dimens
         parts: ok(&[F::PartMissing, F::PartMismatch, F::PartUnexpected], parts.to_owned()),
         columns: beside.columns.clone().unwrap_or_else(|| "not in these bytes".to_owned()),
         order: ok(
-            &[F::PositionMismatch, F::TimeBackwards, F::CountMismatch, F::CauseInvalid, F::GenesisInvalid, F::LogMismatch],
+            &[
+                F::PositionMismatch,
+                F::TimeBackwards,
+                F::CountMismatch,
+                F::CauseInvalid,
+                F::GenesisInvalid,
+                F::LogMismatch,
+            ],
             "ok".to_owned(),
         ),
         silence,

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha512};
 use std::collections::BTreeMap;
 
 /// Key, message and signature.
-type Signed = (PublicKey, (Vec<u8>, [u8; 64]));
+pub(crate) type Signed = (PublicKey, (Vec<u8>, [u8; 64]));
 
 /// True when the sum of all equations, each with a random weight, holds.
 pub(super) fn accepts(batch: &[Signed]) -> bool {
@@ -27,9 +27,13 @@ pub(super) fn accepts(batch: &[Signed]) -> bool {
     let mut scalars = Vec::with_capacity(batch.len() * 2);
     let mut points: Vec<EdwardsPoint> = Vec::with_capacity(batch.len() * 2);
     for (key, (message, signature)) in batch {
-        let (Some(r), Some(s)) = (signature.first_chunk::<32>(), signature.last_chunk::<32>()) else { return false };
+        let (Some(r), Some(s)) = (signature.first_chunk::<32>(), signature.last_chunk::<32>()) else {
+            return false;
+        };
         let Some(s) = Option::<Scalar>::from(Scalar::from_canonical_bytes(*s)) else { return false };
-        let Some(point) = CompressedEdwardsY(*r).decompress().filter(|p| !p.is_small_order()) else { return false };
+        let Some(point) = CompressedEdwardsY(*r).decompress().filter(|p| !p.is_small_order()) else {
+            return false;
+        };
         if point.compress().0 != *r {
             return false;
         }

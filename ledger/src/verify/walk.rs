@@ -170,7 +170,10 @@ impl Walk {
             return found(FindingCode::LogMismatch, "the entry is of another log".to_owned());
         }
         if entry.position != p {
-            return found(FindingCode::PositionMismatch, format!("position {}, expected {p}", entry.position));
+            return found(
+                FindingCode::PositionMismatch,
+                format!("position {}, expected {p}", entry.position),
+            );
         }
         if self.address.is_some_and(|address| address != entry.prev) {
             let text = "`prev` is not the address of the entry before".to_owned();
@@ -240,7 +243,12 @@ impl Walk {
         let Some(key) = &self.key else { return Ok(()) };
         let text = self.here().text();
         if !key.key.verifies(text.as_bytes(), sig) {
-            return Err(self.bad_head(FindingCode::HeadSignature, "a head is not signed by the pinned key over these entries").into());
+            return Err(self
+                .bad_head(
+                    FindingCode::HeadSignature,
+                    "a head is not signed by the pinned key over these entries",
+                )
+                .into());
         }
         self.good_head()
     }
@@ -256,7 +264,10 @@ impl Walk {
 
     fn good_head(&mut self) -> Result<(), Stop> {
         if let Some(size) = self.contradicted {
-            let text = format!("a signed head of {} entries stands over these bytes, a trusted one of {size} does not", self.position);
+            let text = format!(
+                "a signed head of {} entries stands over these bytes, a trusted one of {size} does not",
+                self.position
+            );
             let last = size.checked_sub(1);
             return Err(Stop::Forked(Finding::between(FindingCode::HeadContradicted, self.good, last, text)));
         }

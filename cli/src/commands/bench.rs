@@ -1,0 +1,62 @@
+//! How fast is the record on this machine, as a share of what the machine can do at all?
+
+mod canonical;
+mod restart;
+mod subject;
+mod verify;
+mod write;
+
+use crate::diagnostic::Outcome;
+use crate::exit;
+use crate::measure::{Figures, report};
+use crate::output::Output;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to measure
+    #[arg(value_parser = ["append", "verify", "canonical", "restart", "record", "all"])]
+    what: String,
+    /// Entries of the ledger that is measured
+    #[arg(long, default_value = "100000", value_name = "N")]
+    entries: u64,
+    /// Where signatures stand in it
+    #[arg(long, default_value = "heads", value_parser = ["heads", "entries"])]
+    sign: String,
+    /// Directory for the ledgers that are measured, on the disk that counts [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    on: Option<PathBuf>,
+    /// Figures of an earlier run, written with `--json`, to print beside these
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+}
+
+/// Conditions that a reader of a figure must know.
+fn conditions(args: &Args) -> String {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let build = if cfg!(debug_assertions) { "debug build: not for quoting" } else { "release build" };
+    format!("{cpus} cpus, {build}, {} entries, signatures over {}", args.entries, args.sign)
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    let bench = subject::Bench::new(args.on.clone(), args.sign == "entries", args.entries)?;
+    let mut figures = Vec::new();
+    let wants = |name: &str| args.what == name || args.what == "all";
+    if wants("canonical") {
+        figures.extend(canonical::run()?);
+    }
+    if wants("record") {
+        figures.extend(write::record(&bench)?);
+    }
+    if wants("append") {
+        figures.extend(write::append(&bench)?);
+    }
+    if wants("verify") {
+        figures.extend(verify::run(&bench, out)?);
+    }
+    if wants("restart") {
+        figures.extend(restart::run(&bench, out)?);
+    }
+    report(&Figures { conditions: conditions(args), figures }, args.against.as_deref(), out)?;
+    Ok(exit::YES)
+}
