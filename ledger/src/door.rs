@@ -30,8 +30,6 @@ pub(crate) struct Sealed {
     pub(crate) address: Digest,
     pub(crate) private: Option<Part>,
     pub(crate) args: Option<Part>,
-    /// Scoped hash of the idempotency key, on the entry that answers it.
-    pub(crate) key: Option<Digest>,
 }
 
 /// An answer that leaves no entry.
@@ -262,7 +260,7 @@ impl Door {
         };
         self.world.fold(&meta, address, &draft.event, &mut self.ended);
         let args = asked.map(|request| Part { salt: request.salt, text: request.args_text.clone() });
-        Ok(Sealed { position: meta.position, kind, leaf, address, private, args, key: by.map(|by| by.key) })
+        Ok(Sealed { position: meta.position, kind, leaf, address, private, args })
     }
 }
 

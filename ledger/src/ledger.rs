@@ -16,9 +16,9 @@ use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
 use crate::format::tree::Frontier;
 use crate::gate::{self, Credential, Request, SystemMark};
 use crate::queue::{Queue, Waiting};
-use crate::store::{self, Anchor, Index, Lock, Paths, Reader};
+use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader};
 use crate::trace::{Point, Step, Tracer};
-use crate::writer::Writer;
+use crate::writer::{Over, Writer};
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -160,7 +160,8 @@ impl Ledger {
         };
         let conn = store::open_writer(&paths.store())?;
         let reader = Reader::open(&paths.store())?;
-        let index = Index::open(&paths.index(), &reader, 0)?;
+        let answered = Answered::open(&paths.index(), &reader, 0)?;
+        let over = Over::open(&reader)?;
         let mut time = LedgerTime::start(options.clock, None);
         let now = time.now();
         let mut door = Door { world: World::default(), origin, entry_key, entropy, ended: Vec::new() };
@@ -179,13 +180,14 @@ impl Ledger {
             head,
             conn,
             reader,
-            index,
+            answered,
+            over,
             anchor,
             paths: paths.clone(),
             trace: options.trace,
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
-        writer.index.add(&[], 1, opened.address)?;
+        writer.answered.add(Vec::new(), 1, opened.address);
         Ok(Self::start(writer, lock, paths, 0))
     }
 
@@ -209,9 +211,17 @@ impl Ledger {
         let reader = Reader::open(&paths.store())?;
         let size = reader.size()?;
         let frontier = compare(&reader, &anchored, size)?;
-        let index = Index::open(&paths.index(), &reader, size)?;
+        let answered = Answered::open(&paths.index(), &reader, size)?;
+        let over = Over::open(&reader)?;
         let head = &anchored.checkpoint;
-        let loaded = store::load_snapshot(&paths, &reader, &index, (head.size, head.root), size, progress)?;
+        let loaded = store::load_snapshot(
+            &paths,
+            &reader,
+            answered.snapshot()?,
+            (head.size, head.root),
+            size,
+            progress,
+        )?;
         let world = loaded.world;
         let settings = world.settings();
         let mut trace = if settings.stage == Stage::Test { options.trace } else { Tracer::default() };
@@ -239,7 +249,8 @@ impl Ledger {
             head,
             conn,
             reader,
-            index,
+            answered,
+            over,
             anchor,
             paths: paths.clone(),
             trace,
@@ -399,7 +410,7 @@ fn take_snapshot(paths: &Paths, reader: &Reader, queue: &Queue, ledger: &str, si
     let index = Index::open_existing(&paths.index())?;
     let Some(anchored) = Anchor::read(&paths.anchor)? else { return Ok(()) };
     let head = (anchored.checkpoint.size, anchored.checkpoint.root);
-    let loaded = store::load_snapshot(paths, reader, &index, head, size, &mut |_, _| ())?;
+    let loaded = store::load_snapshot(paths, reader, index.snapshot()?, head, size, &mut |_, _| ())?;
     let digest = store::take_snapshot(paths, &loaded.world)?;
     let args = [
         ("at", Value::Int(i64::try_from(size).unwrap_or(i64::MAX))),

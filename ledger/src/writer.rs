@@ -13,7 +13,7 @@ use crate::format::key::PrivateKey;
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Request};
 use crate::queue::{Queue, Reply, Waiting};
-use crate::store::{self, Anchor, Batch, EndedRow, Index, Paths, Reader};
+use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader};
 use crate::trace::{Point, Step, Tracer};
 use std::collections::HashMap;
 
@@ -33,15 +33,54 @@ pub(crate) struct Writer {
     pub(crate) head: Note,
     pub(crate) conn: rusqlite::Connection,
     pub(crate) reader: Reader,
-    pub(crate) index: Index,
+    pub(crate) answered: Answered,
+    pub(crate) over: Over,
     pub(crate) anchor: Anchor,
     pub(crate) paths: Paths,
     pub(crate) trace: Tracer,
 }
 
+/// What may have ended: asked before the table is, because most of what is asked about has not.
+#[derive(Debug)]
+pub(crate) struct Over(Bloom);
+
+impl Over {
+    /// Reads what has ended.
+    pub(crate) fn open(reader: &Reader) -> Result<Self> {
+        let rows = reader.ended()?;
+        let mut over = Self(Bloom::with_room(rows.len()));
+        for row in rows {
+            over.add(&row.kind, &row.id);
+        }
+        Ok(over)
+    }
+
+    fn digest(kind: &str, id: &str) -> [u8; 32] {
+        *blake3::Hasher::new()
+            .update(kind.as_bytes())
+            .update(b" ")
+            .update(id.as_bytes())
+            .finalize()
+            .as_bytes()
+    }
+
+    fn add(&mut self, kind: &str, id: &str) {
+        self.0.add(&Self::digest(kind, id));
+    }
+
+    fn may_have(&self, kind: &str, id: &str) -> bool {
+        self.0.may_have(&Self::digest(kind, id))
+    }
+}
+
 /// What is ready to be answered once the batch is durable.
 enum Ready {
-    Recorded(Recorded),
+    Recorded {
+        code: Option<Code>,
+        message: Option<String>,
+        entries: Vec<ReceiptEntry>,
+        secret: Option<String>,
+    },
     /// An entry of this batch or of the store answered the same key before.
     Replay(Digest, Box<Request>),
     Conflict(Conflict),
@@ -60,6 +99,7 @@ impl Writer {
                 self.batch(batch)?;
             }
         }
+        self.answered.finish()?;
         // A clean end leaves no WAL behind; whether it works changes nothing that was promised.
         let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         Ok(())
@@ -69,23 +109,13 @@ impl Writer {
     pub(crate) fn batch(&mut self, batch: Vec<Waiting>) -> Result<()> {
         let first = self.door.world.position;
         let mut ready: Vec<(Reply, Ready)> = Vec::with_capacity(batch.len());
-        let mut answered: HashMap<Digest, u64> = HashMap::new();
+        let mut entries: Vec<Sealed> = Vec::with_capacity(batch.len());
+        let mut keys: HashMap<Digest, u64> = HashMap::with_capacity(batch.len());
         let space = free_space(&self.paths);
         for waiting in batch {
-            let outcome = self.request(waiting.request, &answered, space);
-            if let Ready::Recorded(recorded) = &outcome {
-                answered.extend(recorded.entries.iter().filter_map(|e| Some((e.key?, e.position))));
-            }
+            let outcome = self.request(waiting.request, &mut entries, &mut keys, space);
             ready.push((waiting.reply, outcome));
         }
-        let entries: Vec<Sealed> = ready
-            .iter_mut()
-            .filter_map(|(_, outcome)| match outcome {
-                Ready::Recorded(recorded) => Some(recorded.entries.clone()),
-                _ => None,
-            })
-            .flatten()
-            .collect();
         if !entries.is_empty()
             && let Err(error) = self.make_durable(first, &entries)
         {
@@ -94,27 +124,31 @@ impl Writer {
             }
             return Err(error);
         }
+        if let Some(last) = entries.last() {
+            self.answered.add(keys.into_iter().collect(), last.position + 1, last.address);
+        }
         for (reply, outcome) in ready {
             reply(self.render(outcome));
         }
         self.trace.step(Step::Answered { size: self.door.world.position });
-        if let Some(last) = entries.last() {
-            let keys: Vec<(Digest, u64)> =
-                entries.iter().filter_map(|e| Some((e.key?, e.position))).collect();
-            self.index.add(&keys, last.position + 1, last.address)?;
-        }
         Ok(())
     }
 
     /// Steps 2 to 8 for one request: nothing is durable yet.
-    fn request(&mut self, request: Request, answered: &HashMap<Digest, u64>, space: Option<u64>) -> Ready {
+    fn request(
+        &mut self,
+        request: Request,
+        entries: &mut Vec<Sealed>,
+        keys: &mut HashMap<Digest, u64>,
+        space: Option<u64>,
+    ) -> Ready {
         let now = self.time.now();
         let actor = match self.door.authenticate(&request, now) {
             Ok(actor) => actor,
             Err(conflict) => return Ready::Conflict(conflict),
         };
         let key = gate::idempotency_digest(&actor, &request.scope, request.spec.id, &request.key);
-        let known = match self.find(&key, answered) {
+        let known = match self.find(&key, keys) {
             Ok(known) => known,
             Err(error) => return Ready::Failed(error),
         };
@@ -142,18 +176,27 @@ impl Writer {
                 if confirms && recorded.code.is_none() {
                     self.time.confirm();
                 }
-                Ready::Recorded(recorded)
+                let Recorded { code, message, entries: sealed, secret } = recorded;
+                keys.extend(sealed.first().map(|first| (key, first.position)));
+                let receipt = |e: &Sealed| ReceiptEntry {
+                    address: e.address,
+                    kind: e.kind.to_owned(),
+                    position: e.position,
+                };
+                let receipts = sealed.iter().map(receipt).collect();
+                entries.extend(sealed);
+                Ready::Recorded { code, message, entries: receipts, secret }
             }
             Err(error) => Ready::Failed(error),
         }
     }
 
     /// Whether an entry answered this key: one of this batch, or one of the store.
-    fn find(&self, key: &Digest, answered: &HashMap<Digest, u64>) -> Result<bool> {
-        if answered.contains_key(key) {
+    fn find(&self, key: &Digest, keys: &HashMap<Digest, u64>) -> Result<bool> {
+        if keys.contains_key(key) {
             return Ok(true);
         }
-        let Some(position) = self.index.get(key)? else { return Ok(false) };
+        let Some(position) = self.answered.get(key)? else { return Ok(false) };
         let Some(leaf) = self.reader.leaf(position)? else { return Ok(false) };
         Ok(entry::read(&leaf).is_ok_and(|entry| entry.by.is_some_and(|by| by.key == *key)))
     }
@@ -167,7 +210,7 @@ impl Writer {
         }
         for (kind, id) in named {
             let here = self.door.ended.iter().any(|ended| ended.kind == kind && ended.id == id);
-            if here || self.reader.has_ended(kind, &id)? {
+            if here || (self.over.may_have(kind, &id) && self.reader.has_ended(kind, &id)?) {
                 facts.ended.push((kind, id));
             }
         }
@@ -199,6 +242,9 @@ impl Writer {
                 position: e.position,
             })
             .collect();
+        for row in &ended {
+            self.over.add(row.kind, &row.id);
+        }
         let previous = self.stored_form_of_head()?;
         self.trace.point(Point::BeforeCommit);
         let batch = Batch { entries, tiles: &tiles, ended: &ended, previous };
@@ -239,18 +285,9 @@ impl Writer {
         match ready {
             Ready::Conflict(conflict) => Answer::Conflict(conflict),
             Ready::Failed(error) => Answer::Failed(error),
-            Ready::Recorded(recorded) => {
-                let entries: Vec<ReceiptEntry> = recorded
-                    .entries
-                    .iter()
-                    .map(|e| ReceiptEntry {
-                        address: e.address,
-                        kind: e.kind.to_owned(),
-                        position: e.position,
-                    })
-                    .collect();
+            Ready::Recorded { code, message, entries, secret } => {
                 let effect = effect_of(entries.first().map_or("", |entry| entry.kind.as_str()));
-                self.receipt(effect, recorded.code, recorded.message, entries, recorded.secret, false)
+                self.receipt(effect, code, message, entries, secret, false)
             }
             Ready::Replay(key, request) => match self.replay(&key, &request) {
                 Ok(answer) => answer,
@@ -287,18 +324,8 @@ impl Writer {
     /// The stored answer to a key that was answered before, when the arguments are the same.
     fn replay(&self, key: &Digest, request: &Request) -> Result<Answer> {
         let missing = || Error::damaged("the entry that answered an idempotency key is not there");
-        // The index lags by this batch: its entries are at the end of the store.
-        let mut at = self.index.get(key)?;
+        let first = self.answered.get(key)?.ok_or_else(missing)?;
         let size = self.frontier.size();
-        if at.is_none() {
-            let from = self.index.cursor();
-            self.reader.leaves(from..size, |position, leaf| {
-                let answers = entry::read(leaf).is_ok_and(|e| e.by.is_some_and(|by| by.key == *key));
-                at = at.or(answers.then_some(position));
-                Ok(())
-            })?;
-        }
-        let first = at.ok_or_else(missing)?;
         let args = self.reader.part(first, 1)?.ok_or_else(missing)?;
         let mut entries = Vec::new();
         let (mut code, mut same, mut secret) = (None, false, None);

@@ -95,15 +95,13 @@ struct Writer<'a> {
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) -> Result<()> {
     out.push(b'"');
     let bytes = text.as_bytes();
-    let mut clean = 0;
-    for (i, &b) in bytes.iter().enumerate() {
-        if b >= 0x20 && b != b'"' && b != b'\\' && b < 0xEF {
-            continue;
-        }
-        if b >= 0xEF {
-            if super::check::starts_noncharacter(&bytes[i..]) {
+    let (mut clean, mut i) = (0, super::check::plain_prefix(bytes));
+    while let Some(&b) = bytes.get(i) {
+        if b >= 0x80 {
+            if b >= 0xEF && super::check::starts_noncharacter(&bytes[i..]) {
                 return Err(CanonicalError::BadString);
             }
+            i += 1 + super::check::plain_prefix(&bytes[i + 1..]);
             continue;
         }
         out.extend_from_slice(&bytes[clean..i]);
@@ -124,6 +122,7 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) -> Result<()> {
                 out.push(HEX[usize::from(b & 15)]);
             }
         }
+        i = clean + super::check::plain_prefix(&bytes[clean..]);
     }
     out.extend_from_slice(&bytes[clean..]);
     out.push(b'"');

@@ -12,6 +12,27 @@ pub fn is_canonical(bytes: &[u8]) -> bool {
     scan.value(DEPTH).is_some() && scan.at == bytes.len()
 }
 
+/// Number of leading bytes that stand in a string as they are and are ASCII: eight at a time, because almost every
+/// string is all of them.
+pub(crate) fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES * 0x80;
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
+    let mut plain = 0;
+    for chunk in bytes.chunks_exact(8) {
+        let x = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+        // Each term has the high bit of every byte that ends the run; those above the lowest may be false alarms.
+        let control = x.wrapping_sub(ONES * 0x20) & !x & HIGH;
+        let ends = (x & HIGH) | control | zero(x ^ (ONES * 0x22)) | zero(x ^ (ONES * 0x5C));
+        if ends != 0 {
+            return plain + (ends.trailing_zeros() / 8) as usize;
+        }
+        plain += 8;
+    }
+    let ends = |b: &u8| !(0x20..0x80).contains(b) || *b == b'"' || *b == b'\\';
+    plain + bytes[plain..].iter().position(ends).unwrap_or(bytes.len() - plain)
+}
+
 /// True when `bytes` begin with the UTF-8 of a noncharacter.
 pub(crate) fn starts_noncharacter(bytes: &[u8]) -> bool {
     match bytes {
@@ -122,16 +143,16 @@ impl<'a> Scan<'a> {
     fn string(&mut self) -> Step<()> {
         self.at += 1;
         loop {
+            self.at += plain_prefix(&self.bytes[self.at..]);
             let rest = &self.bytes[self.at..];
-            let plain = rest.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\' || b >= 0xEF)?;
-            self.at += plain;
-            match rest[plain] {
+            match *rest.first()? {
                 b'"' => {
                     self.at += 1;
                     return Some(());
                 }
                 b'\\' => self.escape()?,
-                0xEF.. if !starts_noncharacter(&rest[plain..]) => self.at += 1,
+                0x80..0xEF => self.at += 1,
+                0xEF.. if !starts_noncharacter(rest) => self.at += 1,
                 _ => return None,
             }
         }

@@ -1,5 +1,6 @@
 //! Which entry answered an idempotency key? A disposable index, rebuilt from the chain. SPEC 11.
 
+use super::bloom::Bloom;
 use super::read::Reader;
 use crate::error::Result;
 use crate::format::entry;
@@ -109,9 +110,16 @@ impl Index {
         Ok(found.map(|position| u64::try_from(position).unwrap_or(u64::MAX)))
     }
 
-    /// Number of entries that it has seen.
-    pub(crate) fn cursor(&self) -> u64 {
-        self.cursor
+    /// A filter that has every key of the index, with room for as many again.
+    pub(crate) fn filter(&self) -> Result<Bloom> {
+        let count: i64 = self.conn.query_row("SELECT count(*) FROM answered", [], |row| row.get(0))?;
+        let mut filter = Bloom::with_room(usize::try_from(count).unwrap_or(0));
+        let mut query = self.conn.prepare("SELECT key FROM answered")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            filter.add(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        }
+        Ok(filter)
     }
 
     /// Position of the entry that records the newest snapshot.

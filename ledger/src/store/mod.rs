@@ -1,7 +1,9 @@
 //! Where do the bytes lie? Every SQL statement of the core, the anchor, the lock. SPEC 11.
 
 mod anchor;
+mod answered;
 mod append;
+mod bloom;
 mod files;
 mod index;
 mod lock;
@@ -10,7 +12,9 @@ mod read;
 mod snapshot;
 
 pub use anchor::Anchor;
+pub(crate) use answered::Answered;
 pub(crate) use append::{Batch, EndedRow, append};
+pub(crate) use bloom::Bloom;
 pub use files::{Paths, read_secret, write_new, write_secret};
 pub(crate) use index::Index;
 pub(crate) use lock::Lock;

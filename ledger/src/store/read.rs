@@ -38,7 +38,7 @@ impl Row {
         };
         let (private, args) = (part(self.private), part(self.args));
         let address = Digest::ZERO;
-        Sealed { position: self.position, kind: "", leaf: self.leaf, address, private, args, key: None }
+        Sealed { position: self.position, kind: "", leaf: self.leaf, address, private, args }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Must a start fold the whole chain? Not when a recorded snapshot of the world is at hand; in doubt, yes. SPEC 11.
 
 use super::files::{Paths, write_new};
-use super::index::Index;
 use super::read::Reader;
 use crate::domains::{Ended, Event, World, ledger, parse_event};
 use crate::door::fold_leaf;
@@ -22,8 +21,8 @@ pub(crate) struct Loaded {
 }
 
 /// The snapshot that the chain records under the given head; `None` when there is any doubt about it.
-fn recorded(paths: &Paths, store: &Reader, index: &Index, head: (u64, Hash)) -> Option<World> {
-    let position = index.snapshot().ok()??;
+fn recorded(paths: &Paths, store: &Reader, at: Option<u64>, head: (u64, Hash)) -> Option<World> {
+    let position = at?;
     let leaf = store.leaf(position).ok()??;
     let path = store.inclusion(position, head.0).ok()?;
     if root_from_inclusion(position, head.0, leaf_hash(&leaf), &path)? != head.1 {
@@ -40,16 +39,16 @@ fn recorded(paths: &Paths, store: &Reader, index: &Index, head: (u64, Hash)) -> 
     (world.position == at && at <= position).then_some(world)
 }
 
-/// The world of the first `size` entries, from the newest recorded snapshot if it holds.
+/// The world of the first `size` entries, from the snapshot that the entry at `recorded_at` records if it holds.
 pub(crate) fn load(
     paths: &Paths,
     store: &Reader,
-    index: &Index,
+    recorded_at: Option<u64>,
     head: (u64, Hash),
     size: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Loaded> {
-    let mut world = recorded(paths, store, index, head).unwrap_or_default();
+    let mut world = recorded(paths, store, recorded_at, head).unwrap_or_default();
     let from = world.position;
     let mut ended: Vec<Ended> = Vec::new();
     store.leaves(from..size, |position, leaf| {
