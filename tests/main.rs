@@ -13,4 +13,5 @@
 
 mod harness;
 
+mod readme;
 mod record;

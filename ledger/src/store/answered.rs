@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::format::hash::Digest;
 use std::collections::{HashMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -16,6 +16,8 @@ use std::thread::JoinHandle;
 
 /// Batches that may wait for the index before the writer does.
 const WAITING: usize = 64;
+/// Entries up to which a start waits for the filter; beyond, it is read beside the first answers.
+const SMALL: u64 = 200_000;
 
 /// Keys of one batch, on their way into the index.
 struct Batch {
@@ -27,8 +29,9 @@ struct Batch {
 /// Every key that was answered.
 #[derive(Debug)]
 pub(crate) struct Answered {
+    path: PathBuf,
     index: Index,
-    seen: Bloom,
+    seen: Seen,
     /// Keys that the index may not have yet, and the batches they came in.
     recent: HashMap<Digest, u64>,
     batches: VecDeque<(u64, Vec<Digest>)>,
@@ -36,6 +39,59 @@ pub(crate) struct Answered {
     indexed: Arc<AtomicU64>,
     send: Option<SyncSender<Batch>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The filter over the index, or the thread that reads it and what was answered meanwhile.
+#[derive(Debug)]
+enum Seen {
+    Ready(Bloom),
+    Loading(JoinHandle<Result<Bloom>>, Vec<Digest>),
+    /// It could not be read: every look-up goes to the index.
+    Absent,
+}
+
+impl Seen {
+    fn open(path: &Path, index: &Index, size: u64) -> Result<Self> {
+        if size <= SMALL {
+            return Ok(Self::Ready(index.filter()?));
+        }
+        Ok(Self::load(path))
+    }
+
+    fn load(path: &Path) -> Self {
+        let path = path.to_owned();
+        Self::Loading(std::thread::spawn(move || Index::open_existing(&path)?.filter()), Vec::new())
+    }
+
+    fn may_have(&self, key: &Digest) -> bool {
+        match self {
+            Self::Ready(filter) => filter.may_have(&key.0),
+            Self::Loading(..) | Self::Absent => true,
+        }
+    }
+
+    fn add(&mut self, key: &Digest) {
+        match self {
+            Self::Ready(filter) => filter.add(&key.0),
+            Self::Loading(_, since) => since.push(*key),
+            Self::Absent => {}
+        }
+    }
+
+    /// Takes the filter over once it was read, and has a larger one read when it is full.
+    fn settle(&mut self, path: &Path) {
+        let ready = matches!(self, Self::Loading(thread, _) if thread.is_finished());
+        if ready
+            && let Self::Loading(thread, since) = std::mem::replace(self, Self::Absent)
+            && let Ok(Ok(mut filter)) = thread.join()
+        {
+            since.iter().for_each(|key| filter.add(&key.0));
+            *self = Self::Ready(filter);
+        }
+        if matches!(self, Self::Ready(filter) if filter.is_full()) {
+            *self = Self::load(path);
+        }
+    }
 }
 
 impl std::fmt::Debug for Batch {
@@ -49,7 +105,7 @@ impl Answered {
     pub(crate) fn open(path: &Path, store: &Reader, size: u64) -> Result<Self> {
         let mut writing = Index::open(path, store, size)?;
         let index = Index::open_existing(path)?;
-        let seen = index.filter()?;
+        let seen = Seen::open(path, &index, size)?;
         let indexed = Arc::new(AtomicU64::new(size));
         let done = Arc::clone(&indexed);
         let (send, receive) = sync_channel::<Batch>(WAITING);
@@ -63,7 +119,8 @@ impl Answered {
             }
         });
         let (recent, batches) = (HashMap::new(), VecDeque::new());
-        Ok(Self { index, seen, recent, batches, indexed, send: Some(send), thread: Some(thread) })
+        let path = path.to_owned();
+        Ok(Self { path, index, seen, recent, batches, indexed, send: Some(send), thread: Some(thread) })
     }
 
     /// Position of the entry that may have answered this key; its `by.key` decides.
@@ -71,7 +128,7 @@ impl Answered {
         if let Some(position) = self.recent.get(key) {
             return Ok(Some(*position));
         }
-        if !self.seen.may_have(&key.0) {
+        if !self.seen.may_have(key) {
             return Ok(None);
         }
         self.index.get(key)
@@ -80,7 +137,7 @@ impl Answered {
     /// Takes in the keys that the entries below `end` answered; `last` is the address of the entry before `end`.
     pub(crate) fn add(&mut self, keys: Vec<(Digest, u64)>, end: u64, last: Digest) {
         for (key, position) in &keys {
-            self.seen.add(&key.0);
+            self.seen.add(key);
             self.recent.insert(*key, *position);
         }
         self.batches.push_back((end, keys.iter().map(|(key, _)| *key).collect()));
@@ -93,11 +150,9 @@ impl Answered {
                 self.recent.remove(&key);
             }
         }
-        if self.seen.is_full()
-            && self.batches.is_empty()
-            && let Ok(larger) = self.index.filter()
-        {
-            self.seen = larger;
+        // What the index does not have yet, a filter that is read from it would not have either.
+        if self.batches.is_empty() {
+            self.seen.settle(&self.path);
         }
     }
 

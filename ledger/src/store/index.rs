@@ -112,8 +112,7 @@ impl Index {
 
     /// A filter that has every key of the index, with room for as many again.
     pub(crate) fn filter(&self) -> Result<Bloom> {
-        let count: i64 = self.conn.query_row("SELECT count(*) FROM answered", [], |row| row.get(0))?;
-        let mut filter = Bloom::with_room(usize::try_from(count).unwrap_or(0));
+        let mut filter = Bloom::with_room(usize::try_from(self.cursor).unwrap_or(usize::MAX));
         let mut query = self.conn.prepare("SELECT key FROM answered")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
