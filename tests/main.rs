@@ -4,4 +4,6 @@
 
 mod harness;
 
+mod crash;
+mod faults;
 mod record;
