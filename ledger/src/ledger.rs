@@ -78,6 +78,15 @@ impl Options {
     pub fn new(paths: Paths) -> Self {
         Self { paths, clock: Clock::system(), trace: Tracer::default() }
     }
+
+    /// Clock and tracer for a ledger of this stage: switches for tests count at stage `test` only.
+    fn switches(self, stage: Stage) -> (Clock, Tracer) {
+        match (stage, self.clock) {
+            (Stage::Test, clock) => (clock, self.trace),
+            (_, Clock::File(..)) => (Clock::system(), Tracer::default()),
+            (_, clock) => (clock, Tracer::default()),
+        }
+    }
 }
 
 /// Key files and verifier of a new log.
@@ -118,6 +127,7 @@ impl Ledger {
     /// Creates a ledger: keys, anchor, store, entry 0 under a signed head. Nothing that exists is touched.
     pub fn create(options: Options, genesis: &Genesis) -> Result<Self> {
         let paths = options.paths.clone();
+        let (clock, trace) = options.switches(genesis.stage);
         for path in [&paths.dir, &paths.keys] {
             let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
             if occupied || paths.anchor.exists() {
@@ -156,7 +166,7 @@ impl Ledger {
         let conn = store::open_writer(&paths.store())?;
         let reader = Reader::open(&paths.store())?;
         let index = Index::open(&paths.index(), &reader, 0)?;
-        let mut time = LedgerTime::start(options.clock, None);
+        let mut time = LedgerTime::start(clock, None);
         let now = time.now();
         let mut door = Door { world: World::default(), origin, entry_key, entropy, ended: Vec::new() };
         let draft = Draft {
@@ -177,7 +187,7 @@ impl Ledger {
             index,
             anchor,
             paths: paths.clone(),
-            trace: options.trace,
+            trace,
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.index.add(&[], 1, opened.address)?;
@@ -187,7 +197,7 @@ impl Ledger {
     /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
     /// signed as found, the world folded. `progress` is told entries folded and entries there are.
     pub fn open(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
-        let paths = options.paths;
+        let paths = options.paths.clone();
         if !paths.store().exists() {
             let text = format!("`{}` holds no ledger", paths.dir.display());
             return Err(Error::new(Code::NotALedger, text));
@@ -209,7 +219,7 @@ impl Ledger {
         let loaded = store::load_snapshot(&paths, &reader, &index, (head.size, head.root), size, progress)?;
         let world = loaded.world;
         let settings = world.settings();
-        let mut trace = if settings.stage == Stage::Test { options.trace } else { Tracer::default() };
+        let (clock, mut trace) = options.switches(settings.stage);
         trace.step(Step::Started { entries: size, anchored: anchored.checkpoint.size });
         let entry_key = match settings.system_key {
             Some(public) => Some(read_system_key(&paths, public)?),
@@ -224,7 +234,7 @@ impl Ledger {
             anchor.write(&head)?;
             trace.step(Step::Anchored { size });
         }
-        let time = LedgerTime::start(options.clock, Some(world.time));
+        let time = LedgerTime::start(clock, Some(world.time));
         let door = Door { world, origin, entry_key, entropy: Entropy::default(), ended: Vec::new() };
         let writer = Writer {
             door,
