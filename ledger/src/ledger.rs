@@ -18,7 +18,7 @@ use crate::gate::{self, Credential, Request, SystemMark};
 use crate::queue::{Queue, Waiting};
 use crate::store::{self, Anchor, Index, Lock, Paths, Reader};
 use crate::trace::{Point, Step, Tracer};
-use crate::writer::Writer;
+use crate::writer::{Writer, free_space};
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -27,6 +27,8 @@ use std::thread::JoinHandle;
 const TAIL_MAX: u64 = BATCH as u64 * 2;
 /// Bytes of the reserve file.
 const RESERVE: u64 = 1 << 20;
+/// Free bytes without which a store cannot be opened for writing.
+const SPACE_OPEN: u64 = 256 << 10;
 
 /// What a new ledger is.
 #[derive(Debug, Clone)]
@@ -203,6 +205,7 @@ impl Ledger {
             return Err(Error::new(Code::NotALedger, text));
         }
         let lock = Lock::take(&paths.lock())?;
+        make_room(&paths)?;
         let (origin, log_key) = read_log_key(&paths)?;
         let (mut anchor, anchored) = Anchor::open(&paths.anchor)?;
         let verifier = LogVerifier { origin: origin.clone(), key: log_key.public() };
@@ -352,6 +355,21 @@ impl Drop for Ledger {
     fn drop(&mut self) {
         let _ = self.finish();
     }
+}
+
+/// Opening takes space as well: on a full disk the reserve is given back before, and made anew once there is room.
+fn make_room(paths: &Paths) -> Result<()> {
+    let Some(before) = free_space(paths) else { return Ok(()) };
+    let free = if before < RESERVE { free_space(paths).unwrap_or(before) } else { before };
+    if free < SPACE_OPEN {
+        let text = format!("{free} bytes are free on the ledger's disk: too few to open it for writing");
+        return Err(Error::new(Code::StorageFull, text));
+    }
+    if free > RESERVE * 32 && !paths.reserve().exists() {
+        // Without a reserve the ledger is as good as before; only a full disk is met with less.
+        let _ = fs::File::create(paths.reserve()).and_then(|file| fill(&file, RESERVE));
+    }
+    Ok(())
 }
 
 fn fill(mut file: &fs::File, bytes: u64) -> std::io::Result<()> {
