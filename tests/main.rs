@@ -13,5 +13,7 @@
 
 mod harness;
 
+mod crash;
+mod faults;
 mod readme;
 mod record;

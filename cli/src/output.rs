@@ -27,11 +27,17 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 impl Output {
-    /// Data for whoever reads stdout; a closed pipe ends the process without a complaint.
+    /// Data for whoever reads stdout. A reader that has gone ends the process without a complaint; when the data
+    /// cannot be written for another reason, the process must not end with a yes that nobody has.
     pub(crate) fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-            std::process::exit(0);
+        match writeln!(out, "{text}").and_then(|()| out.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+            Err(error) => {
+                self.talk(&format!("error[io]: cannot write to stdout\n  caused by: {error}"));
+                std::process::exit(i32::from(crate::exit::FAILED));
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use crate::gate::{self, Credential, Request, SystemMark};
 use crate::queue::{Queue, Waiting};
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader};
 use crate::trace::{Point, Step, Tracer};
-use crate::writer::{Over, Writer};
+use crate::writer::{Over, Writer, free_space};
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -27,6 +27,8 @@ use std::thread::JoinHandle;
 const TAIL_MAX: u64 = BATCH as u64 * 2;
 /// Bytes of the reserve file.
 const RESERVE: u64 = 1 << 20;
+/// Free bytes without which a store cannot be opened for writing.
+const SPACE_OPEN: u64 = 256 << 10;
 
 /// What a new ledger is.
 #[derive(Debug, Clone)]
@@ -78,6 +80,15 @@ impl Options {
     pub fn new(paths: Paths) -> Self {
         Self { paths, clock: Clock::system(), trace: Tracer::default() }
     }
+
+    /// Clock and tracer for a ledger of this stage: switches for tests count at stage `test` only.
+    fn switches(self, stage: Stage) -> (Clock, Tracer) {
+        match (stage, self.clock) {
+            (Stage::Test, clock) => (clock, self.trace),
+            (_, Clock::File(..)) => (Clock::system(), Tracer::default()),
+            (_, clock) => (clock, Tracer::default()),
+        }
+    }
 }
 
 /// Key files and verifier of a new log.
@@ -122,6 +133,7 @@ impl Ledger {
     /// Creates a ledger: keys, anchor, store, entry 0 under a signed head. Nothing that exists is touched.
     pub fn create(options: Options, genesis: &Genesis) -> Result<Self> {
         let paths = options.paths.clone();
+        let (clock, trace) = options.switches(genesis.stage);
         for path in [&paths.dir, &paths.keys] {
             let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
             if occupied || paths.anchor.exists() {
@@ -162,7 +174,7 @@ impl Ledger {
         let reader = Reader::open(&paths.store())?;
         let answered = Answered::open(&paths.index(), &reader, 0)?;
         let over = Over::open(&reader)?;
-        let mut time = LedgerTime::start(options.clock, None);
+        let mut time = LedgerTime::start(clock, None);
         let now = time.now();
         let mut door = Door { world: World::default(), origin, entry_key, entropy, ended: Vec::new() };
         let draft = Draft {
@@ -184,7 +196,7 @@ impl Ledger {
             over,
             anchor,
             paths: paths.clone(),
-            trace: options.trace,
+            trace,
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.answered.add(Vec::new(), 1, opened.address);
@@ -194,12 +206,13 @@ impl Ledger {
     /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
     /// signed as found, the world folded. `progress` is told entries folded and entries there are.
     pub fn open(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
-        let paths = options.paths;
+        let paths = options.paths.clone();
         if !paths.store().exists() {
             let text = format!("`{}` holds no ledger", paths.dir.display());
             return Err(Error::new(Code::NotALedger, text));
         }
         let lock = Lock::take(&paths.lock())?;
+        make_room(&paths)?;
         let (origin, log_key) = read_log_key(&paths)?;
         let (mut anchor, anchored) = Anchor::open(&paths.anchor)?;
         let verifier = LogVerifier { origin: origin.clone(), key: log_key.public() };
@@ -224,7 +237,7 @@ impl Ledger {
         )?;
         let world = loaded.world;
         let settings = world.settings();
-        let mut trace = if settings.stage == Stage::Test { options.trace } else { Tracer::default() };
+        let (clock, mut trace) = options.switches(settings.stage);
         trace.step(Step::Started { entries: size, anchored: anchored.checkpoint.size });
         let entry_key = match settings.system_key {
             Some(public) => Some(read_system_key(&paths, public)?),
@@ -239,7 +252,7 @@ impl Ledger {
             anchor.write(&head)?;
             trace.step(Step::Anchored { size });
         }
-        let time = LedgerTime::start(options.clock, Some(world.time));
+        let time = LedgerTime::start(clock, Some(world.time));
         let door = Door { world, origin, entry_key, entropy: Entropy::default(), ended: Vec::new() };
         let writer = Writer {
             door,
@@ -365,6 +378,21 @@ impl Drop for Ledger {
     fn drop(&mut self) {
         let _ = self.finish();
     }
+}
+
+/// Opening takes space as well: on a full disk the reserve is given back before, and made anew once there is room.
+fn make_room(paths: &Paths) -> Result<()> {
+    let Some(before) = free_space(paths) else { return Ok(()) };
+    let free = if before < RESERVE { free_space(paths).unwrap_or(before) } else { before };
+    if free < SPACE_OPEN {
+        let text = format!("{free} bytes are free on the ledger's disk: too few to open it for writing");
+        return Err(Error::new(Code::StorageFull, text));
+    }
+    if free > RESERVE * 32 && !paths.reserve().exists() {
+        // Without a reserve the ledger is as good as before; only a full disk is met with less.
+        let _ = fs::File::create(paths.reserve()).and_then(|file| fill(&file, RESERVE));
+    }
+    Ok(())
 }
 
 fn fill(mut file: &fs::File, bytes: u64) -> std::io::Result<()> {

@@ -371,7 +371,7 @@ fn effect_of(kind: &str) -> Effect {
 }
 
 /// Free bytes on the ledger's disk; gives the reserve back when they run out.
-fn free_space(paths: &Paths) -> Option<u64> {
+pub(crate) fn free_space(paths: &Paths) -> Option<u64> {
     let stat = rustix::fs::statvfs(&paths.dir).ok()?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if free < SPACE_LAST {

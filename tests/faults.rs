@@ -1,0 +1,11 @@
+//! Is a fault of disk, files, clock, keys or caller answered with the documented code, and nothing lost?
+//!
+//! CI runs a seeded sample; all of it: `CHANCERY_FULL=1 cargo test --test main faults -- --nocapture`.
+
+mod disk;
+mod key_files;
+mod lock;
+mod restore;
+mod retry;
+mod space;
+mod time;
