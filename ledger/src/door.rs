@@ -143,6 +143,7 @@ impl Door {
         &mut self,
         request: &Request,
         actor: &str,
+        key: Digest,
         facts: &Facts,
         (now, wall): (i64, i64),
     ) -> Result<Recorded> {
@@ -183,19 +184,19 @@ impl Door {
         let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len());
         for draft in &drafts {
             let cause: Vec<u64> = entries.first().map(|first| first.position).into_iter().collect();
-            let asked = entries.is_empty().then_some(request);
+            let asked = entries.is_empty().then_some((request, key));
             entries.push(self.seal(draft, request.scope.as_str(), actor, asked, &cause, now)?);
         }
         Ok(Recorded { code, message, entries, secret })
     }
 
-    /// Seals one event and folds it in. `asked` is the request, on the first entry that it caused.
+    /// Seals one event and folds it in. `asked` is the request with its scoped key, on the first entry it caused.
     pub(crate) fn seal(
         &mut self,
         draft: &Draft,
         scope: &str,
         actor: &str,
-        asked: Option<&Request>,
+        asked: Option<(&Request, Digest)>,
         cause: &[u64],
         now: i64,
     ) -> Result<Sealed> {
@@ -209,15 +210,15 @@ impl Door {
                 Some(Part { salt: self.entropy.take()?, text })
             }
         };
-        let by = asked.map(|request| By {
+        let by = asked.map(|(request, key)| By {
             action: request.spec.id,
             args: request.args_digest(),
-            key: gate::idempotency_digest(actor, &request.scope, request.spec.id, &request.key),
+            key,
             not_after: request.not_after,
             policy: None,
             rules: gate::RULES,
         });
-        let attest = asked.and_then(|request| request.attestation.as_ref());
+        let attest = asked.and_then(|(request, _)| request.attestation.as_ref());
         let sig = attest.map(|attest| base64(&attest.sig));
         let blind = hex(&self.entropy.take::<16>()?);
         let mut entry = Entry {
@@ -259,7 +260,7 @@ impl Door {
             attestation: entry.attestation.map(|a| (a.key, a.seq)),
         };
         self.world.fold(&meta, address, &draft.event, &mut self.ended);
-        let args = asked.map(|request| Part { salt: request.salt, text: request.args_text.clone() });
+        let args = asked.map(|(request, _)| Part { salt: request.salt, text: request.args_text.clone() });
         Ok(Sealed { position: meta.position, kind, leaf, address, private, args })
     }
 }

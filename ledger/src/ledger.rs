@@ -21,7 +21,7 @@ use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 /// Entries by which a store may be ahead of its anchor: two a request of one batch.
 const TAIL_MAX: u64 = BATCH as u64 * 2;
@@ -73,6 +73,18 @@ pub struct Ledger {
 struct Snapshots {
     last: u64,
     running: Option<JoinHandle<()>>,
+}
+
+/// The writer's end of the queue: whichever way the writer ends, a broken invariant included, nobody waits for it
+/// in vain.
+struct Inbox(Arc<Queue>);
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        for waiting in self.0.drain() {
+            (waiting.reply)(Answer::Failed(Error::new(Code::Stopped, "the writer has ended")));
+        }
+    }
 }
 
 impl Options {
@@ -200,7 +212,7 @@ impl Ledger {
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.answered.add(Vec::new(), 1, opened.address);
-        Ok(Self::start(writer, lock, paths, 0))
+        Self::start(writer, lock, paths, 0)
     }
 
     /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
@@ -268,22 +280,22 @@ impl Ledger {
             paths: paths.clone(),
             trace,
         };
-        Ok(Self::start(writer, lock, paths, loaded.from))
+        Self::start(writer, lock, paths, loaded.from)
     }
 
-    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64) -> Self {
+    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64) -> Result<Self> {
         let queue = Arc::new(Queue::default());
         let inbox = Arc::clone(&queue);
         let origin = writer.door.origin.clone();
-        let thread = std::thread::spawn(move || {
-            let outcome = writer.run(&inbox);
-            for waiting in inbox.drain() {
-                (waiting.reply)(Answer::Failed(Error::new(Code::Stopped, "the writer has ended")));
-            }
-            outcome
-        });
+        let thread = Builder::new()
+            .name("chancery-writer".to_owned())
+            .spawn(move || {
+                let inbox = Inbox(inbox);
+                writer.run(&inbox.0)
+            })
+            .map_err(|error| Error::io("start the writer of", &paths.dir, error))?;
         let snapshots = Mutex::new(Snapshots { last: snapshot, running: None });
-        Self { queue, thread: Some(thread), origin, paths, snapshots, _lock: lock }
+        Ok(Self { queue, thread: Some(thread), origin, paths, snapshots, _lock: lock })
     }
 
     /// Asks, and waits for the durable answer.

@@ -171,7 +171,7 @@ impl Writer {
             Err(error) => return Ready::Failed(error),
         };
         let instants = (now, self.time.wall());
-        match self.door.answer(&request, &actor, &facts, instants) {
+        match self.door.answer(&request, &actor, key, &facts, instants) {
             Ok(recorded) => {
                 if confirms && recorded.code.is_none() {
                     self.time.confirm();

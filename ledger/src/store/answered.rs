@@ -109,7 +109,8 @@ impl Answered {
         let indexed = Arc::new(AtomicU64::new(size));
         let done = Arc::clone(&indexed);
         let (send, receive) = sync_channel::<Batch>(WAITING);
-        let thread = std::thread::spawn(move || {
+        let named = std::thread::Builder::new().name("chancery-index".to_owned());
+        let thread = named.spawn(move || {
             for batch in receive {
                 // An index that cannot be written stays behind: keys stay in memory, and the next start catches up.
                 if writing.add(&batch.keys, batch.end, batch.last).is_err() {
@@ -118,6 +119,7 @@ impl Answered {
                 done.store(batch.end, Ordering::Release);
             }
         });
+        let thread = thread.map_err(|error| Error::io("start the thread of", path, error))?;
         let (recent, batches) = (HashMap::new(), VecDeque::new());
         let path = path.to_owned();
         Ok(Self { path, index, seen, recent, batches, indexed, send: Some(send), thread: Some(thread) })
