@@ -38,8 +38,22 @@ fn listed(value: &Value, names: &[&str]) -> Value {
 }
 
 const ENTRY: &[&str] = &[
-    "actor", "attestation", "blind", "by", "cause", "data", "entity", "kind", "log", "n", "position", "prev",
-    "private", "scope", "time", "v",
+    "actor",
+    "attestation",
+    "blind",
+    "by",
+    "cause",
+    "data",
+    "entity",
+    "kind",
+    "log",
+    "n",
+    "position",
+    "prev",
+    "private",
+    "scope",
+    "time",
+    "v",
 ];
 const ENVELOPE: &[(&str, &[&str])] = &[
     ("actor", &["for", "launcher", "principal", "session"]),
@@ -65,7 +79,11 @@ fn an_object_is_never_an_array() {
     let (_home, story) = told(Form::Heads);
     let good = Forge::of(&story.export(true));
     let first = good.entries()[0];
-    let signed = good.entries().into_iter().position(|line| good.entry(line).get("attestation").is_some()).expect("one");
+    let signed = good
+        .entries()
+        .into_iter()
+        .position(|line| good.entry(line).get("attestation").is_some())
+        .expect("one");
     let line = good.entries()[signed];
     for (member, names) in ENVELOPE {
         let mut forge = good.clone();
@@ -94,7 +112,8 @@ fn an_object_is_never_an_array() {
 fn a_line_is_never_an_array() {
     let (_home, story) = told(Form::Heads);
     let good = Forge::of(&story.export(true));
-    let parts = good.entries().into_iter().position(|line| good.doc(line).get("private").is_some()).expect("one");
+    let parts =
+        good.entries().into_iter().position(|line| good.doc(line).get("private").is_some()).expect("one");
     let line = good.entries()[parts];
     let mut forge = good.clone();
     let whole = listed(&forge.doc(line), &["args", "leaf", "private"]);
@@ -108,7 +127,9 @@ fn a_line_is_never_an_array() {
     });
     forge.retrail();
     assert_eq!(brief(&look(&forge.bytes(), &key_only(&story))).1, "line_invalid", "a part");
-    for (at, name, inner) in [(good.heads()[0], "head", ["sig", "size"]), (good.end(), "end", ["digest", "entries"])] {
+    for (at, name, inner) in
+        [(good.heads()[0], "head", ["sig", "size"]), (good.end(), "end", ["digest", "entries"])]
+    {
         let mut forge = good.clone();
         forge.change(at, |doc| {
             let list = listed(&doc[name], &inner);
@@ -125,7 +146,11 @@ fn a_line_is_never_an_array() {
 fn null_is_never_a_sign_of_absence() {
     let (_home, story) = told(Form::Heads);
     let good = Forge::of(&story.export(true));
-    let signed = good.entries().into_iter().position(|line| good.entry(line).get("attestation").is_some()).expect("one");
+    let signed = good
+        .entries()
+        .into_iter()
+        .position(|line| good.entry(line).get("attestation").is_some())
+        .expect("one");
     for (position, place, member) in [
         (0, "", "private"),
         (0, "", "by"),
@@ -158,9 +183,10 @@ fn null_is_never_a_sign_of_absence() {
 fn a_word_is_a_string() {
     let (_home, story) = told(Form::Heads);
     let good = Forge::of(&story.export(false));
-    let enrolled = good.entries().into_iter().position(|line| {
-        good.entry(line).get("kind").and_then(Value::text) == Some("key.enrolled")
-    });
+    let enrolled = good
+        .entries()
+        .into_iter()
+        .position(|line| good.entry(line).get("kind").and_then(Value::text) == Some("key.enrolled"));
     for (position, place, member) in
         [(0, "", "form"), (0, "", "stage"), (0, "attest", "agent"), (enrolled.expect("one"), "", "use")]
     {
@@ -187,7 +213,10 @@ fn a_leaf_that_is_no_base64_is_a_bad_leaf_whatever_its_characters() {
         doc.insert("leaf".to_owned(), Value::from("ab\n\"cd"));
     });
     forge.retrail();
-    assert_eq!(brief(&look(&forge.bytes(), &key_only(&story))), (Verdict::Tampered, "leaf_invalid", Some((3, 3))));
+    assert_eq!(
+        brief(&look(&forge.bytes(), &key_only(&story))),
+        (Verdict::Tampered, "leaf_invalid", Some((3, 3)))
+    );
 }
 
 #[test]
@@ -206,20 +235,22 @@ fn a_line_over_the_limit_is_a_finding_even_when_it_never_ends() {
 #[test]
 fn a_pin_of_another_log_accuses_nobody() {
     let (_home, story) = told(Form::Heads);
-    let verifier = LogVerifier { origin: Origin::parse("other.example/e1").expect("an origin"), key: story.verifier().key };
+    let verifier = LogVerifier {
+        origin: Origin::parse("other.example/e1").expect("an origin"),
+        key: story.verifier().key,
+    };
     let pin = Pin::new(verifier.clone(), 0, [9; 32]);
     let trust = Trust { key: Some(verifier), heads: Vec::new(), pin: Some(pin) };
     assert_eq!(brief(&look(&story.export(false), &trust)), (Verdict::Unverifiable, "other_log", None));
 }
 
 #[test]
-fn the_suspect_span_runs_from_the_first_to_the_last_entry_in_question() {
+fn the_suspect_span_runs_from_where_the_key_is_suspected_to_its_last_entry() {
     let (_home, mut story) = told(Form::Heads);
     let key = story.keys["otto"].public().id();
     let early = story.pin().size;
     story.observations(500, 2, 1);
     story.must("founder", "scope.create", "/acme", "later", &[]);
-    let late = story.pin().size;
     story.observations(600, 3, 1);
     let end = story.pin().size;
     let range = object(&[("from", int(early + 2))]);
@@ -227,10 +258,10 @@ fn the_suspect_span_runs_from_the_first_to_the_last_entry_in_question() {
     story.sign(&mut suspect, "founder", None);
     assert!(matches!(story.ledger.submit(suspect), chancery_ledger::Answer::Receipt(r) if r.code.is_none()));
     let whole = look(&story.export(false), &key_only(&story));
-    assert_eq!(brief(&whole), (Verdict::Suspect, "author_key", Some((late, end - 1))));
+    assert_eq!(brief(&whole), (Verdict::Suspect, "author_key", Some((early + 2, end - 1))));
     // A key that was enrolled before the first position: its signatures are unchecked, and suspect all the same.
     let partial = look(&story.export_range(early, None, false), &key_only(&story));
-    assert_eq!(brief(&partial), (Verdict::Suspect, "author_key", Some((late, end - 1))));
+    assert_eq!(brief(&partial), (Verdict::Suspect, "author_key", Some((early + 2, end - 1))));
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn judge(
         }
         Ending::Whole => {}
     }
-    if let Some((first, last)) = walk.suspect {
+    if let Some((first, last)) = walk.suspect() {
         let message = "entries are signed by a key that is suspected from there on".to_owned();
         return (Verdict::Suspect, Some(Finding { code: FindingCode::AuthorKey, span: Some((first, last)), message }));
     }
