@@ -4,5 +4,7 @@
 
 mod harness;
 
+mod corrupt;
 mod hostile;
 mod record;
+mod reference;
