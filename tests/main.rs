@@ -13,7 +13,10 @@
 
 mod harness;
 
+mod corrupt;
 mod crash;
 mod faults;
+mod hostile;
 mod readme;
 mod record;
+mod reference;

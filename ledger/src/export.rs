@@ -165,5 +165,5 @@ fn entry_line(out: &mut Out<'_>, row: &Row, parts: bool) -> Result<()> {
     fn part(part: &Option<(String, Vec<u8>)>) -> Option<Part<'_, Raw<'_>>> {
         part.as_ref().map(|(salt, text)| Part { salt, value: Raw(text) })
     }
-    out.line(&EntryLine { args: part(&args), leaf: &base64(&row.leaf), private: part(&private) })
+    out.line(&EntryLine { args: part(&args), leaf: base64(&row.leaf).into(), private: part(&private) })
 }

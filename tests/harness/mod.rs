@@ -1,6 +1,9 @@
 //! What do tests share? A home that vanishes, the real binary, a story that touches every kind of event, and a
 //! way to say that a tool is missing.
 
+pub mod bench;
+pub mod corpus;
+pub mod forge;
 pub mod site;
 pub mod story;
 pub mod strikes;

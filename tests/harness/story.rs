@@ -310,9 +310,14 @@ impl Story {
 
     /// The bytes of an export of everything.
     pub fn export(&self, parts: bool) -> Vec<u8> {
+        self.export_range(0, None, parts)
+    }
+
+    /// The bytes of an export of a range; `to` must be the size of a head.
+    pub fn export_range(&self, from: u64, to: Option<u64>, parts: bool) -> Vec<u8> {
         let note = Anchor::read(&self.paths.anchor).expect("an anchor").expect("a head");
         let reader = self.ledger.reader().expect("a reader");
-        let selection = Selection { from: 0, to: None, parts };
+        let selection = Selection { from, to, parts };
         let mut bytes = Vec::new();
         write_export(&reader, &note, &self.verifier(), &selection, &mut bytes, &mut |_, _| ())
             .expect("an export");

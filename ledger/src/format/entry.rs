@@ -5,6 +5,7 @@ use super::check::is_canonical;
 use super::hash::{Digest, ENTRY};
 use super::ids::{KeyId, is_dotted, is_id, is_origin, is_scope, is_word};
 use super::limits::{CAUSE, INT_MAX, LEAF};
+use super::strict;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,22 +18,32 @@ pub const VERSION: u64 = 0;
 #[serde(deny_unknown_fields)]
 pub struct Entry<'a, D> {
     /// Who acted.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "strict::object")]
     pub actor: Actor<'a>,
     /// The author's signature, when the author signed.
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        borrow,
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "strict::some_object"
+    )]
     pub attestation: Option<Attestation<'a>>,
     /// 16 random bytes in hex.
     pub blind: &'a str,
     /// The request that this entry answers.
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        borrow,
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "strict::some_object"
+    )]
     pub by: Option<By<'a>>,
     /// Positions of entries that this one rests on, ascending.
     pub cause: Vec<u64>,
     /// The event's data.
     pub data: D,
     /// What it is about.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "strict::object")]
     pub entity: Entity<'a>,
     /// The event's kind.
     pub kind: &'a str,
@@ -45,7 +56,7 @@ pub struct Entry<'a, D> {
     /// Content address of the entry before.
     pub prev: Digest,
     /// Commitment to the private part.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "strict::some")]
     pub private: Option<Digest>,
     /// Where it happened.
     pub scope: &'a str,
@@ -60,15 +71,20 @@ pub struct Entry<'a, D> {
 #[serde(deny_unknown_fields)]
 pub struct Actor<'a> {
     /// The principal on whose behalf it acted.
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        rename = "for",
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "strict::some"
+    )]
     pub on_behalf: Option<&'a str>,
     /// The principal that launched the actor.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "strict::some")]
     pub launcher: Option<&'a str>,
     /// The principal.
     pub principal: &'a str,
     /// The session.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "strict::some")]
     pub session: Option<&'a str>,
 }
 
@@ -93,10 +109,10 @@ pub struct By<'a> {
     /// Scoped hash of the idempotency key.
     pub key: Digest,
     /// The request is void from this instant on.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "strict::some")]
     pub not_after: Option<i64>,
     /// Digest of the policy that decided.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "strict::some")]
     pub policy: Option<Digest>,
     /// Version of the rule table that decided.
     pub rules: u64,
@@ -111,7 +127,7 @@ pub struct Attestation<'a> {
     /// The key's running number, from 1.
     pub seq: u64,
     /// The signature in base64; absent only in the statement that is signed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "strict::some")]
     pub sig: Option<&'a str>,
 }
 
@@ -164,7 +180,7 @@ pub fn open(leaf: &[u8]) -> Result<Entry<'_, &RawValue>, EntryError> {
 /// Reads a leaf that is known to be canonical: one of our own store, which the chain check covers.
 pub fn read(leaf: &[u8]) -> Result<Entry<'_, &RawValue>, EntryError> {
     let entry: Entry<'_, &RawValue> =
-        serde_json::from_slice(leaf).map_err(|e| EntryError::Members(e.to_string()))?;
+        strict::from_slice(leaf).map_err(|e| EntryError::Members(e.to_string()))?;
     check_grammar(&entry)?;
     Ok(entry)
 }

@@ -3,9 +3,11 @@
 use super::check::is_canonical;
 use super::hash::Digest;
 use super::ids::Origin;
+use super::strict;
 use super::tree::Hash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// The version line that this build writes and reads.
 pub const VERSION: &str = "chancery/v0";
@@ -50,12 +52,25 @@ impl<'de> Deserialize<'de> for HexHash {
 #[serde(deny_unknown_fields)]
 pub struct EntryLine<'a, P> {
     /// The arguments.
-    #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
+    #[serde(
+        borrow,
+        skip_serializing_if = "Option::is_none",
+        default = "Option::default",
+        deserialize_with = "strict::some_object",
+        bound(deserialize = "P: Deserialize<'de>")
+    )]
     pub args: Option<Part<'a, P>>,
     /// Base64 of the leaf.
-    pub leaf: &'a str,
+    #[serde(borrow)]
+    pub leaf: Cow<'a, str>,
     /// The private part.
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default = "Option::default")]
+    #[serde(
+        borrow,
+        skip_serializing_if = "Option::is_none",
+        default = "Option::default",
+        deserialize_with = "strict::some_object",
+        bound(deserialize = "P: Deserialize<'de>")
+    )]
     pub private: Option<Part<'a, P>>,
 }
 
@@ -94,7 +109,7 @@ pub struct End {
 #[serde(deny_unknown_fields)]
 pub struct HeadLine<'a> {
     /// The head.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "strict::object")]
     pub head: Head<'a>,
 }
 
@@ -111,6 +126,7 @@ pub struct CheckpointLine {
 #[serde(deny_unknown_fields)]
 pub struct EndLine {
     /// The trailer.
+    #[serde(deserialize_with = "strict::object")]
     pub end: End,
 }
 
@@ -133,13 +149,11 @@ pub fn read_line(line: &[u8]) -> Option<Line<'_>> {
         return None;
     }
     match line {
-        [b'{', b'"', b'h', ..] => {
-            serde_json::from_slice::<HeadLine<'_>>(line).ok().map(|l| Line::Head(l.head))
-        }
+        [b'{', b'"', b'h', ..] => strict::from_slice::<HeadLine<'_>>(line).ok().map(|l| Line::Head(l.head)),
         [b'{', b'"', b'c', ..] => {
-            serde_json::from_slice::<CheckpointLine>(line).ok().map(|l| Line::Checkpoint(l.checkpoint))
+            strict::from_slice::<CheckpointLine>(line).ok().map(|l| Line::Checkpoint(l.checkpoint))
         }
-        [b'{', b'"', b'e', ..] => serde_json::from_slice::<EndLine>(line).ok().map(|l| Line::End(l.end)),
-        _ => serde_json::from_slice(line).ok().map(Line::Entry),
+        [b'{', b'"', b'e', ..] => strict::from_slice::<EndLine>(line).ok().map(|l| Line::End(l.end)),
+        _ => strict::from_slice(line).ok().map(Line::Entry),
     }
 }

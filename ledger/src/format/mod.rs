@@ -13,4 +13,5 @@ pub mod json;
 pub mod key;
 pub mod limits;
 pub mod statement;
+pub(crate) mod strict;
 pub mod tree;

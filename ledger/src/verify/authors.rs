@@ -5,6 +5,7 @@
 use super::{Finding, FindingCode};
 use crate::format::ids::{KeyId, LogName, Origin, PrincipalId};
 use crate::format::key::{LogVerifier, PublicKey};
+use crate::format::strict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -56,7 +57,7 @@ pub(super) enum KeyEvent {
 pub(super) struct EnrolledData {
     principal: PrincipalId,
     public: PublicKey,
-    #[serde(rename = "use")]
+    #[serde(rename = "use", deserialize_with = "strict::word")]
     purpose: Use,
 }
 
@@ -93,9 +94,13 @@ struct Administrator {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "read to hold the members and types of SPEC 10.1")]
 struct Attest {
+    #[serde(deserialize_with = "strict::word")]
     agent: Level,
+    #[serde(deserialize_with = "strict::word")]
     human: Level,
+    #[serde(deserialize_with = "strict::word")]
     service: Level,
+    #[serde(deserialize_with = "strict::word")]
     worker: Level,
 }
 
@@ -114,16 +119,21 @@ struct Limits {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "read to hold the members and types of SPEC 10.1")]
 pub(super) struct Opened {
+    #[serde(deserialize_with = "strict::object")]
     administrator: Administrator,
+    #[serde(deserialize_with = "strict::object")]
     attest: Attest,
+    #[serde(deserialize_with = "strict::word")]
     form: Form,
+    #[serde(deserialize_with = "strict::object")]
     limits: Limits,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::some")]
     pub(super) max_silence_ms: Option<u64>,
     name: String,
     rules: std::num::NonZeroU64,
+    #[serde(deserialize_with = "strict::word")]
     stage: Stage,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::some")]
     system_key: Option<PublicKey>,
     vkey: String,
 }
@@ -151,7 +161,10 @@ pub(super) fn key_event(kind: &str, id: &str, data: &str) -> Option<Option<KeyEv
     Some(Some(match kind {
         "ledger.opened" => {
             let opened: Opened = serde_json::from_str(data).ok()?;
-            if opened.system_key.is_some() != (opened.form == Form::Entries) {
+            let system = opened.system_key.map(PublicKey::id);
+            if system.is_some() != (opened.form == Form::Entries)
+                || system == Some(opened.administrator.public.id())
+            {
                 return None;
             }
             KeyEvent::Opened(Box::new(opened))
@@ -194,12 +207,14 @@ pub(super) struct Authors {
     pub(super) attest_all: bool,
     /// Set when the keys of earlier entries are not known.
     pub(super) partial: bool,
+    /// Keys that are not known and suspected all the same: from where on.
+    pub(super) strangers: BTreeMap<KeyId, u64>,
 }
 
 /// What is known of the signer of an entry.
 pub(super) enum Signer {
     /// In force; the signature is to be checked.
-    Known { public: PublicKey, purpose: Use, suspect: bool },
+    Known { public: PublicKey, purpose: Use },
     /// Enrolled before the range that is looked at.
     Unchecked,
 }
@@ -258,8 +273,7 @@ impl Authors {
             return finding(FindingCode::AuthorSeq, text);
         }
         key.next += 1;
-        let suspect = key.suspect.is_some_and(|from| from <= position);
-        Ok(Signer::Known { public: key.public, purpose: key.purpose, suspect })
+        Ok(Signer::Known { public: key.public, purpose: key.purpose })
     }
 
     /// Takes in what an entry did; false when it enrols a key that was enrolled before.
@@ -280,6 +294,9 @@ impl Authors {
             KeyEvent::Suspected { id, from } => {
                 if let Some(key) = self.keys.get_mut(id) {
                     key.suspect = Some(key.suspect.map_or(*from, |before| before.min(*from)));
+                } else if self.partial {
+                    let before = self.strangers.entry(*id).or_insert(*from);
+                    *before = (*before).min(*from);
                 }
             }
             KeyEvent::PrincipalRevoked(principal) => {
@@ -291,8 +308,9 @@ impl Authors {
         true
     }
 
-    /// First position from which a key's entries are suspect.
-    pub(super) fn suspected_from(&self, id: KeyId) -> Option<u64> {
-        self.keys.get(&id).and_then(|key| key.suspect)
+    /// Suspected keys, each with the position from which it is.
+    pub(super) fn suspected(&self) -> impl Iterator<Item = (KeyId, u64)> {
+        let known = self.keys.values().filter_map(|key| Some((key.id, key.suspect?)));
+        known.chain(self.strangers.iter().map(|(id, from)| (*id, *from)))
     }
 }

@@ -12,6 +12,7 @@ use crate::format::checkpoint::Note;
 use crate::format::export::{Header, VERSION};
 use crate::format::hash::{Digest, EXPORT};
 use crate::format::limits::EXPORT_LINE;
+use crate::format::strict;
 use crate::format::tree::Frontier;
 use std::io::Read;
 
@@ -42,6 +43,12 @@ pub fn verify_export(
         let finding = Finding::nowhere(FindingCode::HeaderInvalid, "`from`, `to` and `frontier` do not fit");
         return Ok(Report::new(&walk, Some(Stop::Finding(finding)), Ending::Whole, Beside::default()));
     };
+    if trust.key.as_ref().is_some_and(|key| key.origin != header.origin) {
+        // Heads of another log say nothing of these bytes.
+        let walk = Walk::new(header.origin, frontier, &Trust { key: trust.key.clone(), ..Trust::default() });
+        let beside = Beside { parts: header.parts, ..Beside::default() };
+        return Ok(Report::new(&walk, None, Ending::OtherLog, beside));
+    }
     let mut walk = Walk::new(header.origin.clone(), frontier, trust);
     let known = trust.heads.iter().map(|head| head.0).chain(trust.pin.as_ref().map(|pin| pin.size));
     let beside = Beside {
@@ -49,9 +56,6 @@ pub fn verify_export(
         unlinked: known.min().is_some_and(|size| size < header.from),
         ..Beside::default()
     };
-    if trust.key.as_ref().is_some_and(|key| key.origin != header.origin) {
-        return Ok(Report::new(&walk, None, Ending::OtherLog, beside));
-    }
     let resumes =
         |pin: &&super::Pin| pin.size == header.from && header.from > 0 && walk.contradicted.is_none();
     if let Some(pin) = trust.pin.as_ref().filter(resumes) {
@@ -116,7 +120,7 @@ fn read_header(line: &[u8]) -> Result<Head> {
         }
     }
     let placeholder = crate::format::ids::Origin::parse("unknown/e1").map_err(|_| not_an_export())?;
-    Ok(serde_json::from_slice(text).map_or(Head::Invalid(placeholder), Head::Header))
+    Ok(strict::from_slice(text).map_or(Head::Invalid(placeholder), Head::Header))
 }
 
 /// The input, cut into chunks of whole lines.
@@ -194,14 +198,16 @@ impl Reading {
     fn chunk(&mut self, looked: Looked) -> std::result::Result<(), Stop> {
         let Looked { items, chunk } = looked;
         let Chunk::Lines(bytes) = chunk else { return Ok(()) };
-        let mut hashed = 0;
+        let (mut hashed, mut before) = (0, 0);
         for (item, end) in items {
             if let (Item::End(_), State::Checkpoint { .. }) = (&item, &self.state) {
                 let start = bytes[..end - 1].iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
                 self.digest.update(&bytes[hashed..start]);
                 hashed = end;
             }
-            let whole = bytes.get(end - 1) == Some(&b'\n');
+            // What does not end is the end of the file, unless it is too long for a line already.
+            let whole = bytes.get(end - 1) == Some(&b'\n') || end - before > EXPORT_LINE;
+            before = end;
             self.item(item, whole)?;
         }
         self.digest.update(&bytes[hashed..]);

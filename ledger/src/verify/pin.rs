@@ -83,6 +83,9 @@ impl Pin {
         if pin.state.is_some() && pin.frontier().is_none_or(|frontier| frontier.root() != root) {
             return Err(invalid("`state` does not fit `root`"));
         }
+        if pin.to_text()? != text {
+            return Err(invalid("it is not canonical, or does not end with its line"));
+        }
         Ok(pin)
     }
 
@@ -115,7 +118,7 @@ impl Pin {
         walk.counts = state.count.iter().map(|count| (count.scope.as_str().into(), count.n)).collect();
         walk.open_counts = false;
         let keys = state.keys.iter().map(|key| (key.id, key.clone())).collect();
-        walk.authors = Authors { keys, attest_all: state.attest_all, partial: false };
+        walk.authors = Authors { keys, attest_all: state.attest_all, ..Authors::default() };
     }
 
     /// True when the pin holds a state.

@@ -83,7 +83,7 @@ fn entry_line(source: &Source, line: &EntryLine<'_, &RawValue>, leaf: &mut Vec<u
     if salts.into_iter().flatten().any(|part| unhex::<32>(part.salt).is_none()) {
         return Item::Bad(FindingCode::LineInvalid);
     }
-    if !unbase64_into(line.leaf, leaf) {
+    if !unbase64_into(&line.leaf, leaf) {
         return Item::Bad(FindingCode::LeafInvalid);
     }
     let Ok(entry) = entry::open(leaf) else { return Item::Bad(FindingCode::LeafInvalid) };

@@ -164,7 +164,7 @@ fn judge(walk: &Walk, stop: Option<Stop>, ending: Ending, beside: &Beside) -> (V
         }
         Ending::Whole => {}
     }
-    if let Some((first, last)) = walk.suspect {
+    if let Some((first, last)) = walk.suspect() {
         let message = "entries are signed by a key that is suspected from there on".to_owned();
         return (
             Verdict::Suspect,

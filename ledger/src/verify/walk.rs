@@ -61,12 +61,10 @@ pub(super) struct Walk {
     pub(super) heads: u64,
     pub(super) attested: u64,
     pub(super) unchecked: u64,
-    /// First and last position of entries signed by a suspected key.
-    pub(super) suspect: Option<(u64, u64)>,
     pub(super) max_silence_ms: Option<u64>,
     pub(super) longest_silence: i64,
-    /// Positions signed by each key, kept while the key may still be suspected later.
-    signed_by: BTreeMap<KeyId, (u64, u64)>,
+    /// Last position signed by each key, which may still be suspected later.
+    signed_by: BTreeMap<KeyId, u64>,
     pub(super) jobs: Vec<Job>,
 }
 
@@ -96,7 +94,6 @@ impl Walk {
             heads: 0,
             attested: 0,
             unchecked: 0,
-            suspect: None,
             max_silence_ms: None,
             longest_silence: 0,
             signed_by: BTreeMap::new(),
@@ -150,7 +147,6 @@ impl Walk {
                 let text = "a key is enrolled a second time";
                 return Err(Finding::at(FindingCode::LeafInvalid, self.position, text));
             }
-            self.look_for_suspects();
         }
         if self.position > self.from {
             self.longest_silence = self.longest_silence.max(entry.time - self.time);
@@ -208,27 +204,22 @@ impl Walk {
         let p = self.position;
         match self.authors.signer(p, signed.key, signed.seq, &signed.actor, has_by)? {
             Signer::Unchecked => self.unchecked += 1,
-            Signer::Known { public, purpose, suspect } => {
+            Signer::Known { public, purpose } => {
                 self.attested += 1;
                 self.jobs.push(Job { position: p, public, purpose, leaf: signed.leaf });
-                if suspect {
-                    self.suspect = Some((self.suspect.map_or(p, |(first, _)| first), p));
-                }
             }
         }
-        let range = self.signed_by.entry(signed.key).or_insert((p, p));
-        range.1 = p;
+        self.signed_by.insert(signed.key, p);
         Ok(())
     }
 
-    /// A key that is suspected from a position that was passed makes what it signed since suspect.
-    fn look_for_suspects(&mut self) {
-        for (key, (first, last)) in &self.signed_by {
-            let Some(from) = self.authors.suspected_from(*key).filter(|from| from <= last) else { continue };
-            let start = from.max(*first);
-            let (low, high) = self.suspect.unwrap_or((start, *last));
-            self.suspect = Some((low.min(start), high.max(*last)));
-        }
+    /// From where on a key that signed is suspected, and the last position that such a key signed.
+    pub(super) fn suspect(&self) -> Option<(u64, u64)> {
+        let suspected = self.authors.suspected().filter_map(|(key, from)| {
+            let last = self.signed_by.get(&key).filter(|last| from <= **last)?;
+            Some((from.max(self.from), *last))
+        });
+        suspected.reduce(|(first, last), (from, to)| (first.min(from), last.max(to)))
     }
 
     /// Takes a head in short form, of the size that the walk has come to.
