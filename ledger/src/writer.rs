@@ -61,7 +61,7 @@ impl Writer {
             }
         }
         // A clean end leaves no WAL behind; whether it works changes nothing that was promised.
-        let _ = self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let _ = store::empty_wal(&self.conn);
         Ok(())
     }
 

@@ -64,8 +64,15 @@ pub(crate) fn append(conn: &Connection, batch: &Batch<'_>) -> Result<()> {
         }
     }
     if let Some((size, sig)) = batch.previous {
-        conn.prepare_cached("INSERT INTO head (size, sig) VALUES (?1, ?2)")?.execute(params![int(size), sig])?;
+        conn.prepare_cached("INSERT INTO head (size, sig) VALUES (?1, ?2)")?
+            .execute(params![int(size), sig])?;
     }
     conn.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}
+
+/// Moves the WAL into the database file and leaves it empty.
+pub(crate) fn empty_wal(conn: &Connection) -> Result<()> {
+    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     Ok(())
 }

@@ -10,7 +10,7 @@ mod read;
 mod snapshot;
 
 pub use anchor::Anchor;
-pub(crate) use append::{Batch, EndedRow, append};
+pub(crate) use append::{Batch, EndedRow, append, empty_wal};
 pub use files::{Paths, read_secret, write_new, write_secret};
 pub(crate) use index::Index;
 pub(crate) use lock::Lock;
