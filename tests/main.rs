@@ -4,4 +4,12 @@
 
 mod harness;
 
+mod cli;
+mod codes;
+mod files;
+mod gate;
+mod ingest;
 mod record;
+mod scenarios;
+mod spec;
+mod tidy;

@@ -1,6 +1,7 @@
 //! What do tests share? A home that vanishes, the real binary, a story that touches every kind of event, and a
 //! way to say that a tool is missing.
 
+pub mod scenario;
 pub mod story;
 
 use std::io::Write as _;
