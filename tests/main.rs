@@ -13,10 +13,18 @@
 
 mod harness;
 
+mod cli;
+mod codes;
 mod corrupt;
 mod crash;
 mod faults;
+mod files;
+mod gate;
 mod hostile;
+mod ingest;
 mod readme;
 mod record;
 mod reference;
+mod scenarios;
+mod spec;
+mod tidy;

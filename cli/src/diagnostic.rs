@@ -45,6 +45,37 @@ impl Diagnostic {
         Self::new(Code::MalformedValue, message)
     }
 
+    /// What clap found wrong with a command line; `None` when it only wants to print help or a version.
+    pub(crate) fn from_clap(error: &clap::Error) -> Option<Self> {
+        use clap::error::ErrorKind as Kind;
+        let code = match error.kind() {
+            Kind::DisplayHelp | Kind::DisplayVersion | Kind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                return None;
+            }
+            Kind::UnknownArgument => Code::UnknownField,
+            Kind::InvalidSubcommand => Code::UnknownAction,
+            Kind::MissingRequiredArgument if error.get(clap::error::ContextKind::InvalidArg).is_some() => {
+                Code::MissingField
+            }
+            Kind::MissingSubcommand => Code::MissingField,
+            _ => Code::MalformedValue,
+        };
+        // Paragraphs: what is wrong, a tip when there is one, the usage, and where to find more.
+        let text = error.to_string();
+        let line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut parts = text.trim().split("\n\n").map(line);
+        let message = parts.next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
+        let rest: Vec<String> = parts.collect();
+        let tip = rest.iter().find_map(|part| part.strip_prefix("tip: "));
+        let usage = rest.iter().find(|part| part.starts_with("Usage: "));
+        let hint = tip.map(str::to_owned).or_else(|| usage.cloned());
+        Some(
+            Self::new(code, message)
+                .hint(hint.unwrap_or_else(|| "`chancery --help` shows what there is".to_owned())),
+        )
+    }
+
     fn exit(&self) -> u8 {
         match self.code.class() {
             Class::Invalid => exit::USAGE,

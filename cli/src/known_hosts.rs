@@ -1,6 +1,7 @@
 //! Which host keys does a known_hosts line, a keyscan, or a public key file name?
 
 use chancery_ledger::format::encoding::{base64_unpadded, hex, unbase64};
+use chancery_ledger::format::ids::Id;
 use sha2::{Digest, Sha256};
 
 /// A host key that was seen.
@@ -34,7 +35,8 @@ fn id(algorithm: &str, host: &str, port: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._:-".contains(c);
     let algorithm = algorithm.trim_start_matches("sk-").trim_end_matches("@openssh.com");
     let fits = !host.is_empty() && host.chars().all(plain) && algorithm.chars().all(plain);
-    fits.then(|| format!("{algorithm}:{host}:{port}"))
+    // What is longer than an id is no id: such a line is skipped like the others, and stops nothing.
+    fits.then(|| format!("{algorithm}:{host}:{port}")).filter(|id| Id::parse(id).is_ok())
 }
 
 fn host_and_port(host: &str) -> Option<(String, String)> {

@@ -28,8 +28,16 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::YES });
+            // What cannot be parsed cannot say `--json` in the usual way.
+            let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+            let out = output::Output { json };
+            return ExitCode::from(match diagnostic::Diagnostic::from_clap(&error) {
+                Some(diagnostic) => diagnostic.report(&out),
+                None => {
+                    let _ = error.print();
+                    if error.use_stderr() { exit::USAGE } else { exit::YES }
+                }
+            });
         }
     };
     let out = output::Output { json: cli.json };

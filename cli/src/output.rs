@@ -1,5 +1,6 @@
 //! What goes to stdout, and what to stderr? The only file that prints; text of others is escaped here.
 
+use crate::exit;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -27,18 +28,16 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 impl Output {
-    /// Data for whoever reads stdout. A reader that has gone ends the process without a complaint; when the data
-    /// cannot be written for another reason, the process must not end with a yes that nobody has.
+    /// Data for whoever reads stdout. A closed pipe ends the process without a complaint: nobody reads any more.
+    /// Anything else that keeps the data from being written is a failure.
     pub(crate) fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        match writeln!(out, "{text}").and_then(|()| out.flush()) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-            Err(error) => {
-                self.talk(&format!("error[io]: cannot write to stdout\n  caused by: {error}"));
-                std::process::exit(i32::from(crate::exit::FAILED));
-            }
+        let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) else { return };
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(exit::YES.into());
         }
+        self.talk(&format!("error[io]: cannot write to stdout\n  caused by: {error}\n  hint: see the cause"));
+        std::process::exit(exit::FAILED.into());
     }
 
     /// Text for a person on stdout; nothing when JSON was asked for.

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod corpus;
 pub mod forge;
+pub mod scenario;
 pub mod site;
 pub mod story;
 pub mod strikes;

@@ -6,6 +6,7 @@ use crate::output::Output;
 use chancery_ledger::domains::{ACTIONS, ActionSpec, action_spec, nearest};
 use chancery_ledger::gate::MATRIX;
 use chancery_ledger::{CODES, Code};
+use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -13,19 +14,20 @@ pub(crate) struct Args {
     topic: String,
 }
 
-fn explain_action(spec: &ActionSpec, out: &Output) {
-    out.data(&format!("{}  on a {}\n  {}", spec.id, spec.entity, spec.help));
+fn explain_action(spec: &ActionSpec) -> String {
+    let mut lines = vec![format!("{}  on a {}", spec.id, spec.entity), format!("  {}", spec.help)];
     for field in spec.fields {
         let need = if field.required { "" } else { ", optional" };
-        out.data(&format!("  {}  {}: {}{need}", field.name, field.help, field.shape.describe()));
+        lines.push(format!("  {}  {}: {}{need}", field.name, field.help, field.shape.describe()));
     }
     if let Some(rule) = MATRIX.iter().find(|rule| rule.action == spec.id) {
         let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
-        out.data(&format!(
+        lines.push(format!(
             "  allowed to: {}",
             if roles.is_empty() { "system".to_owned() } else { roles.join(", ") }
         ));
     }
+    lines.join("\n")
 }
 
 /// The text of a numbered section, up to the next heading of its level.
@@ -46,25 +48,32 @@ fn section(number: &str) -> Option<String> {
     Some(format!("{first}\n{}", body.join("\n").trim_end()))
 }
 
-pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
-    let topic = args.topic.as_str();
+/// What there is to say of a topic.
+fn explained(topic: &str) -> Option<String> {
     if let Some(code) = Code::parse(topic) {
         let (class, meaning, way_out) = row(code).unwrap_or_default();
-        out.data(&format!("{code} ({class})\n  {meaning}\n  way out: {way_out}"));
-        return Ok(exit::YES);
+        return Some(format!("{code} ({class})\n  {meaning}\n  way out: {way_out}"));
     }
     if topic == "actions" {
-        for spec in ACTIONS.iter().copied().flatten() {
-            out.data(&format!("{:<22} {}", spec.id, spec.help));
+        let line = |spec: &ActionSpec| format!("{:<22} {}", spec.id, spec.help);
+        return Some(ACTIONS.iter().copied().flatten().map(line).collect::<Vec<_>>().join("\n"));
+    }
+    action_spec(topic).map(explain_action).or_else(|| section(topic.trim_end_matches('.')))
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    let topic = args.topic.as_str();
+    if let Some(text) = explained(topic) {
+        if out.json {
+            #[derive(Serialize)]
+            struct Explained<'a> {
+                text: &'a str,
+                topic: &'a str,
+            }
+            out.json(&Explained { text: &text, topic });
+        } else {
+            out.data(&text);
         }
-        return Ok(exit::YES);
-    }
-    if let Some(spec) = action_spec(topic) {
-        explain_action(spec, out);
-        return Ok(exit::YES);
-    }
-    if let Some(text) = section(topic.trim_end_matches('.')) {
-        out.data(&text);
         return Ok(exit::YES);
     }
     let known: Vec<&str> = CODES

@@ -93,6 +93,24 @@ fn show(principal: &PrincipalId, key: PublicKey, out: &Output) {
     }
 }
 
+/// Prints a request about a key: words that `chancery do` takes, or the same as an object.
+fn request(action: &str, key: PublicKey, args: &[(&str, String)], out: &Output) {
+    let id = key.id().entity();
+    if out.json {
+        #[derive(Serialize)]
+        struct Request<'a> {
+            action: &'a str,
+            args: std::collections::BTreeMap<&'a str, &'a str>,
+            id: &'a str,
+        }
+        let args = args.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        out.json(&Request { action, args, id: &id });
+        return;
+    }
+    let words: Vec<String> = args.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    out.data(&format!("{action} --id {id} {}", words.join(" ")));
+}
+
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     match &args.verb {
         Verb::Generate { principal, out: path } => {
@@ -108,20 +126,18 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
             let (principal, key) = author(file)?;
             let (public, proof) = proof(&log, &principal, &key)?;
             match old {
-                None => out.data(&format!(
-                    "key.enrol --id {} principal={principal} public={public} proof={proof}",
-                    key.public().id().entity()
-                )),
+                None => {
+                    let args = [("principal", principal.to_string()), ("public", public), ("proof", proof)];
+                    request("key.enrol", key.public(), &args, out);
+                }
                 Some(path) => {
                     let (_, old) = author(path)?;
                     let bytes = unbase64(&public).unwrap_or_default().try_into().unwrap_or_default();
                     let text = enrolment_bytes(log.as_str(), principal.as_str(), &bytes)
                         .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
                     let consent = base64(&old.sign(&text));
-                    out.data(&format!(
-                        "key.rotate --id {} public={public} proof={proof} consent={consent}",
-                        old.public().id().entity()
-                    ));
+                    let args = [("public", public), ("proof", proof), ("consent", consent)];
+                    request("key.rotate", old.public(), &args, out);
                 }
             }
         }

@@ -222,29 +222,32 @@ fn live<'w>(world: &'w World, asked: &Asked<'_>) -> Result<(KeyId, &'w Key), Ref
     })
 }
 
-/// The new key, when it is sound, free, and its holder proved possession.
-fn fresh(
-    world: &World,
-    facts: &Facts,
-    log: &str,
-    principal: &str,
-    (public, proof): (&str, &str),
-) -> Result<(PublicKey, Vec<u8>), Refusal> {
-    let Some(key) = PublicKey::from_base64(public).filter(|key| key.is_torsion_free()) else {
-        return Err(Refusal::new(Code::WeakKey, "the public key is weak, has torsion, or is no point"));
-    };
+/// The new key, when it is sound.
+fn sound(public: &str) -> Result<PublicKey, Refusal> {
+    PublicKey::from_base64(public)
+        .filter(|key| key.is_torsion_free())
+        .ok_or_else(|| Refusal::new(Code::WeakKey, "the public key is weak, has torsion, or is no point"))
+}
+
+/// The enrolment text, when the new key's holder proved possession.
+fn proven(key: PublicKey, log: &str, principal: &str, proof: &str) -> Result<Vec<u8>, Refusal> {
     let text = enrolment_bytes(log, principal, &key.to_bytes()).unwrap_or_default();
     if !signed(key, &text, proof) {
         let text = format!("the proof of possession for `{principal}` does not verify");
         return Err(Refusal::new(Code::BadProof, text));
     }
+    Ok(text)
+}
+
+/// Refuses a key that was enrolled before.
+fn free(world: &World, facts: &Facts, key: PublicKey) -> Result<(), Refusal> {
     if facts.has_ended("key", &key.id().entity()) {
         return Err(Refusal::new(Code::KeyEnded, format!("key `{}` has ended", key.id())));
     }
     if world.keys.get(key.id()).is_some() {
         return Err(Refusal::new(Code::KeyExists, format!("key `{}` is enrolled", key.id())));
     }
-    Ok((key, text))
+    Ok(())
 }
 
 /// The entity's id of the new key that an action brings.
@@ -281,11 +284,13 @@ pub(super) fn decide(
                 let text = format!("no principal `{principal}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::PrincipalUnknown, text));
             }
-            if let Some(key) = PublicKey::from_base64(public).filter(|key| key.id().entity() != asked.id) {
+            let key = sound(public)?;
+            if key.id().entity() != asked.id {
                 let text = format!("the public key's id is `{}`, not `{}`", key.id().entity(), asked.id);
                 return Err(Refusal::new(Code::KeyIdMismatch, text));
             }
-            let (key, _) = fresh(world, facts, asked.log, principal, (public, proof))?;
+            proven(key, asked.log, principal, proof)?;
+            free(world, facts, key)?;
             if world.keys.of.get(principal).is_some_and(|keys| keys.len() >= MAX) {
                 return Err(Refusal::new(Code::KeyLimit, format!("`{principal}` has {MAX} live keys")));
             }
@@ -294,10 +299,12 @@ pub(super) fn decide(
         }
         Action::Rotate { consent, proof, public } => {
             let (_, old) = live(world, asked)?;
-            let (key, text) = fresh(world, facts, asked.log, &old.principal, (public, proof))?;
+            let key = sound(public)?;
+            let text = proven(key, asked.log, &old.principal, proof)?;
             if !signed(old.public, &text, consent) {
                 return Err(Refusal::new(Code::BadConsent, "the old key's consent does not verify"));
             }
+            free(world, facts, key)?;
             let principal = old.principal.clone();
             let enrolled = Event::Enrolled { principal, public: key, purpose: Use::Request };
             Ok(vec![draft(asked.id, Event::Rotated { to: key.id() }), draft(&key.id().entity(), enrolled)])

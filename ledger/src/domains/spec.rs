@@ -177,6 +177,14 @@ impl ActionSpec {
     pub fn check_entity(&self, id: Option<&str>, ledger: &str) -> Result<Id, Invalid> {
         let id = match (self.subject, id) {
             (Subject::Ledger, None) => ledger,
+            (Subject::Ledger, Some(id)) if id != ledger => {
+                return Err(Invalid {
+                    code: Code::MalformedValue,
+                    pointer: "/entity/id".to_owned(),
+                    message: format!("`{}` is about the ledger `{ledger}`, not about `{id}`", self.id),
+                    hint: "leave the id out".to_owned(),
+                });
+            }
             (_, Some(id)) => id,
             (Subject::Named, None) => {
                 return Err(Invalid {

@@ -191,6 +191,15 @@ fn structure(text: &[u8], mut each: impl FnMut(u8)) {
     }
 }
 
+/// A key as pointers show it: one that is longer than allowed only by its beginning.
+fn shown(key: &str) -> String {
+    if key.len() <= KEY_BYTES {
+        return key.to_owned();
+    }
+    let end = (0..=KEY_BYTES).rev().find(|end| key.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}…", &key[..end])
+}
+
 enum Step {
     Key(String),
     Index(usize),
@@ -280,7 +289,7 @@ impl Parser<'_> {
             let key = self.string()?;
             let valid = (1..=KEY_BYTES).contains(&key.len())
                 && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-            self.path.push(Step::Key(key.clone()));
+            self.path.push(Step::Key(shown(&key)));
             if !valid {
                 return Err(self.error(Code::KeyMalformed, "the key is not [a-z0-9_]{1,64}"));
             }

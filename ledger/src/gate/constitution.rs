@@ -2,7 +2,7 @@
 //! code. SPEC 9.
 
 use super::request::Request;
-use super::roles::{MATRIX, Separation};
+use super::roles::{MATRIX, Role, Separation};
 use crate::code::Code;
 use crate::domains::key::Action as KeyAction;
 use crate::domains::ledger::Level;
@@ -82,7 +82,10 @@ fn separation(world: &World, request: &Request, actor: &str, rule: Separation) -
         Separation::None => (false, ""),
         Separation::NotRegistrar => {
             let own = of_principal(|p| Some(p.registrar.as_str()));
-            (own && world.principals.administrators() > 1, "registered it")
+            // Only the one administrator has nobody to ask; whoever registers elsewhere has it.
+            let alone = world.principals.administrators() == 1
+                && world.principals.get(actor).is_some_and(|p| p.role == Role::PlatformAdmin);
+            (own && !alone, "registered it")
         }
         Separation::NotSuspender => (of_principal(|p| p.suspender.as_deref()), "suspended it"),
         Separation::NotHolder => {
@@ -93,8 +96,10 @@ fn separation(world: &World, request: &Request, actor: &str, rule: Separation) -
             (holder, "would hold the key")
         }
         Separation::Holder => {
+            // A key of another scope is as good as none: the domain says that there is none here.
             let key = KeyId::parse(&format!("k:{id}")).and_then(|id| world.keys.get(id));
-            (key.is_some_and(|key| key.principal != actor), "does not hold the key")
+            let here = key.filter(|key| world.principals.get_in(&key.principal, &request.scope).is_some());
+            (here.is_some_and(|key| key.principal != actor), "does not hold the key")
         }
         Separation::NotObserver => {
             let record = world.host_keys.get(&request.scope, id);

@@ -70,3 +70,9 @@ pub(crate) fn append(conn: &Connection, batch: &Batch<'_>) -> Result<()> {
     conn.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
 }
+
+/// Moves the WAL into the database file and leaves it empty.
+pub(crate) fn empty_wal(conn: &Connection) -> Result<()> {
+    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(())
+}

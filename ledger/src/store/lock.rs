@@ -7,7 +7,14 @@ use std::path::Path;
 
 /// The lock; it is released when this is dropped, and by the operating system when the process ends.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that was forked a moment ago holds the same open file until it executes.
+        let _ = self.0.unlock();
+    }
+}
 
 impl Lock {
     /// Takes the lock, or says that another process has it.

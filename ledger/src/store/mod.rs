@@ -13,7 +13,7 @@ mod snapshot;
 
 pub use anchor::Anchor;
 pub(crate) use answered::Answered;
-pub(crate) use append::{Batch, EndedRow, append};
+pub(crate) use append::{Batch, EndedRow, append, empty_wal};
 pub(crate) use bloom::Bloom;
 pub use files::{Paths, read_secret, write_new, write_secret};
 pub(crate) use index::Index;

@@ -33,8 +33,11 @@ pub fn verify_live(
     let stored = reader.size()?;
     let size = anchored.as_ref().map_or(stored, |note| note.checkpoint.size.min(stored));
     let origin = origin(&reader, anchored.as_ref())?;
-    let resume =
-        trust.pin.as_ref().filter(|pin| pin.has_state() && pin.size <= size && pin.key.origin == origin);
+    // A head that lies below the pin is compared with what is stored there, so that is read again.
+    let linked = |pin: &super::Pin| trust.heads.iter().all(|head| head.0 >= pin.size);
+    let usable =
+        |pin: &super::Pin| pin.has_state() && pin.size <= size && pin.key.origin == origin && linked(pin);
+    let resume = trust.pin.as_ref().filter(|pin| usable(pin));
     let frontier = resume.and_then(super::Pin::frontier).unwrap_or_default();
     let from = frontier.size();
     let mut walk = Walk::new(origin.clone(), frontier, trust);
