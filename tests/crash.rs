@@ -28,7 +28,11 @@ fn words(text: &str) -> Vec<String> {
 /// The words of `key prove`, as a step under an idempotency key.
 fn proven(site: &Site, args: &[&str], key: &str) -> Vec<String> {
     let mut command = vec!["do".to_owned()];
-    command.extend(words(&site.must(args).stdout));
+    let proof: serde_json::Value = serde_json::from_str(&site.must(args).stdout).expect("JSON");
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    command.extend([text(&proof["action"]), "--id".to_owned(), text(&proof["id"])]);
+    let members = proof["args"].as_object().expect("arguments");
+    command.extend(members.iter().map(|(name, value)| format!("{name}={}", text(value))));
     command.extend(words(&format!("--idempotency-key {key}")));
     command
 }

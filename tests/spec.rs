@@ -158,6 +158,7 @@ fn findings_are_those_that_section_14_names() {
         "time",
         "tree",
         "vkey",
+        "key",
     ];
     let declared: BTreeSet<String> = FindingCode::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     assert_eq!(declared.len(), FindingCode::ALL.len());
