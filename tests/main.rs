@@ -5,6 +5,8 @@
 mod harness;
 
 mod corrupt;
+mod flips;
 mod hostile;
 mod record;
 mod reference;
+mod vectors;
