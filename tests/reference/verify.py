@@ -174,12 +174,10 @@ def checkpoint_text(origin, size, root):  # Section 7: the text that a head's si
     return "{}\n{}\n{}\n".format(origin, size, base64.b64encode(root).decode("ascii")).encode("ascii")
 
 def parse_note(note, origin):  # Section 7: a C2SP checkpoint in exact form.
-    if any(character < " " and character != "\n" for character in note):
-        raise Refused("control")
     text, _, block = note.partition("\n\n")
     fields, lines = text.split("\n"), block.split("\n")
     if (len(fields) != 3 or fields[0] != origin or not DECIMAL.fullmatch(fields[1]) or int(fields[1]) > MAX_INTEGER
-            or lines.pop() or not 1 <= len(lines) <= NOTE_SIGNATURES):
+            or re.search("[\x00-\x09\x0b-\x1f]", note) or lines.pop() or not 1 <= len(lines) <= NOTE_SIGNATURES):
         raise Refused("text, or number of signature lines")
     signatures = []
     for line in lines:

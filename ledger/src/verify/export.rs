@@ -134,15 +134,16 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn fill(&mut self, want: usize) -> Result<()> {
         while !self.ended && self.rest.len() < want {
-            let mut piece = vec![0; CHUNK];
-            let n = self.input.read(&mut piece).map_err(|error| {
+            let have = self.rest.len();
+            self.rest.resize(have + CHUNK, 0);
+            let n = self.input.read(&mut self.rest[have..]).map_err(|error| {
                 let mut failed = Error::new(Code::Io, "cannot read the export");
                 failed.source = Some(Box::new(error));
                 failed
             })?;
             self.ended = n == 0;
             self.read += n as u64;
-            self.rest.extend_from_slice(&piece[..n]);
+            self.rest.truncate(have + n);
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Do all of these signatures hold, most likely? One equation over many, with the terms of a repeated key summed.
 //!
 //! It accelerates and decides nothing: what it refuses is checked again one by one, and `verify` says so when a
-//! verdict rests on it. Keys of small order never come here, points R of small order are refused here.
+//! verdict rests on it. Keys of small order never come here, points R of small order are refused here. A weight can
+//! hide a torsion component, which strict verification never overlooks; so sums of random subsets of the points have
+//! to be free of torsion as well, and one that is not escapes with a chance of 2^-40.
 
 use crate::format::key::PublicKey;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
@@ -9,6 +11,9 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
 use sha2::{Digest as _, Sha512};
 use std::collections::BTreeMap;
+
+/// Subsets whose sum is looked at.
+const SUBSETS: usize = 40;
 
 /// Key, message and signature.
 pub(crate) type Signed = (PublicKey, (Vec<u8>, [u8; 64]));
@@ -53,8 +58,58 @@ pub(super) fn accepts(batch: &[Signed]) -> bool {
         scalars.push(scalar);
         points.push(point);
     }
+    if !torsion_free(&points, &mut weights) {
+        return false;
+    }
     scalars.push(-base);
     points.push(curve25519_dalek::constants::ED25519_BASEPOINT_POINT);
     let sum = EdwardsPoint::vartime_multiscalar_mul(scalars, points);
     (EdwardsPoint::identity() + sum).is_identity()
+}
+
+/// True when no point has a torsion component, but for a chance of 2^-`SUBSETS`.
+fn torsion_free(points: &[EdwardsPoint], random: &mut blake3::OutputReader) -> bool {
+    let mut sums = [EdwardsPoint::identity(); SUBSETS];
+    for point in points {
+        let mut bits = [0u8; SUBSETS.div_ceil(8)];
+        random.fill(&mut bits);
+        for (at, sum) in sums.iter_mut().enumerate() {
+            if bits[at / 8] >> (at % 8) & 1 == 1 {
+                *sum += point;
+            }
+        }
+    }
+    sums.iter().all(EdwardsPoint::is_torsion_free)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+
+    /// A signature whose R has a torsion component, by the holder of the key: valid without the cofactor never.
+    fn twisted(torsion: usize, message: &[u8]) -> Signed {
+        let (secret, nonce) = (Scalar::from(1_234_567u64), Scalar::from(7_654_321u64));
+        let public = (ED25519_BASEPOINT_POINT * secret).compress().to_bytes();
+        let r = (ED25519_BASEPOINT_POINT * nonce + EIGHT_TORSION[torsion]).compress().to_bytes();
+        let digest = Sha512::new().chain_update(r).chain_update(public).chain_update(message).finalize();
+        let s = nonce + Scalar::from_bytes_mod_order_wide(&digest.into()) * secret;
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(&r);
+        signature[32..].copy_from_slice(s.as_bytes());
+        (PublicKey::from_bytes(&public).unwrap(), (message.to_vec(), signature))
+    }
+
+    #[test]
+    fn what_strict_verification_refuses_is_never_screened_as_valid() {
+        assert!(accepts(&[twisted(0, b"good"), twisted(0, b"too")]), "honest ones pass");
+        for torsion in 1..8 {
+            for round in 0..32u8 {
+                let (a, b) = (twisted(torsion, &[round]), twisted(torsion, &[round, 1]));
+                assert!(!a.0.verifies(&a.1.0, &a.1.1), "strict refuses it");
+                assert!(!accepts(&[a.clone()]), "alone, torsion {torsion}, round {round}");
+                assert!(!accepts(&[a, b]), "two, torsion {torsion}, round {round}");
+            }
+        }
+    }
 }
