@@ -6,4 +6,6 @@ mod harness;
 
 mod crash;
 mod faults;
+mod model;
+mod power;
 mod record;
