@@ -16,7 +16,7 @@ use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
 use crate::format::tree::Frontier;
 use crate::gate::{self, Credential, Request, SystemMark};
 use crate::queue::{Queue, Waiting};
-use crate::store::{self, Anchor, Index, Lock, Paths, Reader};
+use crate::store::{self, Anchor, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Writer, free_space};
 use std::fs;
@@ -188,6 +188,7 @@ impl Ledger {
             reader,
             index,
             anchor,
+            watch: Watch::over(&paths)?,
             paths: paths.clone(),
             trace,
         };
@@ -249,6 +250,7 @@ impl Ledger {
             reader,
             index,
             anchor,
+            watch: Watch::over(&paths)?,
             paths: paths.clone(),
             trace,
         };

@@ -13,7 +13,7 @@ use crate::format::key::PrivateKey;
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Request};
 use crate::queue::{Queue, Reply, Waiting};
-use crate::store::{self, Anchor, Batch, EndedRow, Index, Paths, Reader};
+use crate::store::{self, Anchor, Batch, EndedRow, Index, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use std::collections::HashMap;
 
@@ -35,6 +35,7 @@ pub(crate) struct Writer {
     pub(crate) reader: Reader,
     pub(crate) index: Index,
     pub(crate) anchor: Anchor,
+    pub(crate) watch: Watch,
     pub(crate) paths: Paths,
     pub(crate) trace: Tracer,
 }
@@ -218,6 +219,8 @@ impl Writer {
         self.trace.step(Step::Anchored { size: note.checkpoint.size });
         // Crash here: the head is released, no answer was given; a retry with the same key gets it.
         self.trace.point(Point::AfterAnchor);
+        // What was written to files that are no longer there is answered to nobody.
+        self.watch.check()?;
         self.head = note;
         Ok(())
     }
