@@ -6,14 +6,15 @@
 use crate::harness::site::{Site, Step, UNFINISHED, acks, can_strace, code, finish, full, known_hosts, say};
 use crate::harness::strikes::{Strike, WRITES, count};
 use crate::harness::{Seeded, ran};
+use crate::model::accept;
 use chancery_ledger::Point;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Kill points that a sample has at least.
-const SAMPLE: usize = 320;
+/// Kill points that a sample has.
+const SAMPLE: usize = 480;
 
 /// A step, and the ledger as it stands before it.
 pub struct Scene {
@@ -134,6 +135,7 @@ fn recover(mut site: Site, scene: &Scene, context: &str) {
         }
     }
     site.check(context);
+    accept(&site.trace(), context);
 }
 
 /// A seeded choice of about `most` of what there is; everything in the full regime.
@@ -171,7 +173,9 @@ fn a_kill_at_any_system_call_keeps_every_promise() {
     for scene in &scenes {
         let strikes = count(&scene.before, &scene.step, WRITES);
         assert!(strikes.len() >= 2, "{}: only {} calls were counted", scene.step.name, strikes.len());
-        all.extend(strikes.into_iter().map(|strike| (scene, strike)));
+        // The reserve of a new ledger is written in 256 calls, of which a sample looks at a few.
+        let alike = |strike: &Strike| !full() && strike.path == "l/reserve" && strike.n % 64 != 1;
+        all.extend(strikes.into_iter().filter(|strike| !alike(strike)).map(|strike| (scene, strike)));
     }
     let there = all.len();
     assert!(there >= SAMPLE, "only {there} kill points: is strace counting?");
@@ -235,6 +239,7 @@ fn a_kill_during_recovery_from_a_kill_keeps_every_promise() {
                 twice.act(&["do", "scope.create", "--id", "probe", "--idempotency-key", "recovery-probe-1"]);
             assert_eq!(acks(&ran.stdout).len(), 1, "{context}");
             twice.check(&context);
+            accept(&twice.trace(), &context);
             done += 1;
         }
         done
@@ -288,6 +293,7 @@ fn an_end_at_any_named_point_keeps_every_promise() {
             ended.act(&["do", "scope.create", "--id", "probe"]);
             ended.act(&import);
             ended.check(&context);
+            accept(&ended.trace(), &context);
         }
         // A snapshot is due after 65,536 entries, and no command takes one.
         assert!(reached > 0 || point == Point::AfterSnapshotFile, "{} was never reached", point.as_str());

@@ -8,4 +8,5 @@ mod lock;
 mod restore;
 mod retry;
 mod space;
+mod swap;
 mod time;

@@ -23,6 +23,8 @@ mod flips;
 mod gate;
 mod hostile;
 mod ingest;
+mod model;
+mod power;
 mod readme;
 mod record;
 mod reference;

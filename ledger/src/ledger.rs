@@ -16,7 +16,7 @@ use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
 use crate::format::tree::Frontier;
 use crate::gate::{self, Credential, Request, SystemMark};
 use crate::queue::{Queue, Waiting};
-use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader};
+use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
 use std::fs;
@@ -207,6 +207,7 @@ impl Ledger {
             answered,
             over,
             anchor,
+            watch: Watch::over(&paths)?,
             paths: paths.clone(),
             trace,
         };
@@ -277,6 +278,7 @@ impl Ledger {
             answered,
             over,
             anchor,
+            watch: Watch::over(&paths)?,
             paths: paths.clone(),
             trace,
         };

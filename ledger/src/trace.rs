@@ -74,7 +74,8 @@ impl Tracer {
                 Step::Anchored { size } => format!("anchored {size}"),
                 Step::Answered { size } => format!("answered {size}"),
             };
-            let _ = writeln!(file, "{line}");
+            // In one call: a kill leaves a line whole or not at all.
+            let _ = file.write_all(format!("{line}\n").as_bytes());
         }
     }
 

@@ -13,7 +13,7 @@ use crate::format::key::PrivateKey;
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Request};
 use crate::queue::{Queue, Reply, Waiting};
-use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader};
+use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use std::collections::HashMap;
 
@@ -36,6 +36,7 @@ pub(crate) struct Writer {
     pub(crate) answered: Answered,
     pub(crate) over: Over,
     pub(crate) anchor: Anchor,
+    pub(crate) watch: Watch,
     pub(crate) paths: Paths,
     pub(crate) trace: Tracer,
 }
@@ -265,6 +266,8 @@ impl Writer {
         self.trace.step(Step::Anchored { size: note.checkpoint.size });
         // Crash here: the head is released, no answer was given; a retry with the same key gets it.
         self.trace.point(Point::AfterAnchor);
+        // What was written to files that are no longer there is answered to nobody.
+        self.watch.check()?;
         self.head = note;
         Ok(())
     }

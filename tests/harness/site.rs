@@ -32,6 +32,8 @@ pub struct Ack {
 pub struct Site {
     pub home: Home,
     pub acks: Vec<Ack>,
+    /// Where the ledger lies: the home, or a disk that is mounted in it. The step trace is never on that disk.
+    root: PathBuf,
 }
 
 /// A command line with the idempotency key, if any, under which it may be repeated.
@@ -101,7 +103,17 @@ impl Default for Site {
 impl Site {
     /// A home without a ledger.
     pub fn new() -> Self {
-        Self { home: Home::new(), acks: Vec::new() }
+        let home = Home::new();
+        let root = home.path("");
+        Self { home, acks: Vec::new(), root }
+    }
+
+    /// A home whose ledger will lie on a disk that is mounted at `disk` in it.
+    pub fn with_disk() -> Self {
+        let mut site = Self::new();
+        site.root = site.home.path("disk");
+        std::fs::create_dir(&site.root).expect("created");
+        site
     }
 
     /// A ledger of stage `test` with a founder.
@@ -115,11 +127,12 @@ impl Site {
     pub fn copy(&self) -> Self {
         let home = Home::new();
         copy_tree(&self.home.path(""), &home.path(""));
-        Self { home, acks: self.acks.clone() }
+        let root = home.path("");
+        Self { home, acks: self.acks.clone(), root }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.home.path(name)
+        self.root.join(name)
     }
 
     /// Runs the binary as the founder, with a step trace.
@@ -133,7 +146,7 @@ impl Site {
     fn environment(&self, command: &mut Command) {
         command.env("CHANCERY_DIR", self.path("l"));
         command.env("CHANCERY_KEY_FILE", self.path("l.keys/founder.key"));
-        command.env("CHANCERY_TEST_TRACE", self.path("trace"));
+        command.env("CHANCERY_TEST_TRACE", self.home.path("trace"));
     }
 
     /// The same under strace, which does `what` to the calls of `syscall` on `path` that `when` names.
@@ -188,7 +201,7 @@ impl Site {
 
     /// Lines of the step trace of every process that wrote this ledger.
     pub fn trace(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path("trace")).unwrap_or_default();
+        let text = std::fs::read_to_string(self.home.path("trace")).unwrap_or_default();
         // A process that was killed may have cut its last line; the next one begins after it.
         text.lines().map(str::to_owned).collect()
     }

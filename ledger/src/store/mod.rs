@@ -10,6 +10,7 @@ mod lock;
 mod open;
 mod read;
 mod snapshot;
+mod watch;
 
 pub use anchor::Anchor;
 pub(crate) use answered::Answered;
@@ -21,4 +22,5 @@ pub(crate) use lock::Lock;
 pub use open::{PAGE_SIZE, check_library};
 pub(crate) use open::{create_schema, open_writer};
 pub use read::{Reader, Row, StoredEnded};
+pub(crate) use watch::Watch;
 pub(crate) use snapshot::{VERSION as SNAPSHOT_VERSION, load as load_snapshot, take as take_snapshot};
