@@ -22,5 +22,5 @@ pub(crate) use lock::Lock;
 pub use open::{PAGE_SIZE, check_library};
 pub(crate) use open::{create_schema, open_writer};
 pub use read::{Reader, Row, StoredEnded};
-pub(crate) use watch::Watch;
 pub(crate) use snapshot::{VERSION as SNAPSHOT_VERSION, load as load_snapshot, take as take_snapshot};
+pub(crate) use watch::Watch;
