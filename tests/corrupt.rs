@@ -29,7 +29,8 @@ fn check(case: &Case) -> Result<(), String> {
     let (verdict, code, span) = told(&case.bytes, &case.pinned);
     let (bare, bare_code, _) = told(&case.bytes, &case.bare);
     let wrong = |what: &str| {
-        let found = format!("pinned {verdict} {code} {span:?}, bare {bare} {bare_code}, damage {:?}", case.place);
+        let found =
+            format!("pinned {verdict} {code} {span:?}, bare {bare} {bare_code}, damage {:?}", case.place);
         Err(format!("{}: {what}: {found}", case.name))
     };
     let Some(recipe) = case.recipe else {
@@ -39,7 +40,11 @@ fn check(case: &Case) -> Result<(), String> {
             return wrong("a good one");
         }
         let partial = ["integrity_only", "unverifiable"].contains(&bare.as_str());
-        return if bare == without || without.is_empty() && partial { Ok(()) } else { wrong("a good one, bare") };
+        return if bare == without || without.is_empty() && partial {
+            Ok(())
+        } else {
+            wrong("a good one, bare")
+        };
     };
     if verdict == "authentic" && !allowed(&recipe.pinned, "authentic") || bare == "authentic" {
         return wrong("authentic");

@@ -22,11 +22,30 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const KINDS: &[&str] = &[
-    "decision.denied", "decision.refused", "export.produced", "host_key.changed", "host_key.disabled",
-    "host_key.observed", "host_key.rejected", "host_key.verified", "key.enrolled", "key.revoked", "key.rotated",
-    "key.suspected", "ledger.clock_confirmed", "ledger.opened", "ledger.snapshotted", "principal.activated",
-    "principal.reactivated", "principal.registered", "principal.revoked", "principal.suspended", "scope.closed",
-    "scope.created", "token.issued", "token.revoked",
+    "decision.denied",
+    "decision.refused",
+    "export.produced",
+    "host_key.changed",
+    "host_key.disabled",
+    "host_key.observed",
+    "host_key.rejected",
+    "host_key.verified",
+    "key.enrolled",
+    "key.revoked",
+    "key.rotated",
+    "key.suspected",
+    "ledger.clock_confirmed",
+    "ledger.opened",
+    "ledger.snapshotted",
+    "principal.activated",
+    "principal.reactivated",
+    "principal.registered",
+    "principal.revoked",
+    "principal.suspended",
+    "scope.closed",
+    "scope.created",
+    "token.issued",
+    "token.revoked",
 ];
 
 struct Reference {
@@ -74,7 +93,8 @@ fn enrol(story: &mut Story, token: &str, who: &str, at: &str) -> String {
 fn rotate(story: &mut Story, token: &str, who: &str, old: &str) {
     let (was, key) = (story.keys[who].clone(), story.fresh_private_key());
     let (public, proof) = story.proof(who, &key);
-    let text = enrolment_bytes(story.ledger.origin().as_str(), who, &key.public().to_bytes()).expect("a text");
+    let text =
+        enrolment_bytes(story.ledger.origin().as_str(), who, &key.public().to_bytes()).expect("a text");
     let members = args(&[("public", &public), ("proof", &proof), ("consent", &base64(&was.sign(&text)))]);
     by(story, token, "key.rotate", "/acme", old, members);
 }
@@ -92,7 +112,9 @@ fn reference() -> Reference {
     let issue = |who: &str| object(&[("principal", Value::from(who)), ("ttl_ms", int(600_000_000))]);
     let ada = by(s, f, "token.issue", "/", "tok000000002", issue("ada")).secret.expect("a secret");
     let a = ada.as_str();
-    for (who, kind, role) in [("otto", "human", "msp_operator"), ("bot-7", "worker", "worker"), ("bot-8", "worker", "worker")] {
+    for (who, kind, role) in
+        [("otto", "human", "msp_operator"), ("bot-7", "worker", "worker"), ("bot-8", "worker", "worker")]
+    {
         by(s, f, "principal.register", "/acme", who, human(kind, role));
         by(s, a, "principal.activate", "/acme", who, Value::object());
     }
@@ -151,7 +173,8 @@ fn reference() -> Reference {
         start += line.len() + 1;
     }
     let mut position = 0..;
-    let entries = (0..forge.lines.len()).map(|line| (line > 0 && forge.is_entry(line)).then(|| position.next().expect("one")));
+    let entries = (0..forge.lines.len())
+        .map(|line| (line > 0 && forge.is_entry(line)).then(|| position.next().expect("one")));
     let entries = entries.collect();
     let trust = Trust { key: Some(s.verifier()), ..Trust::default() };
     Reference { bytes, trust, lines, entries }
@@ -203,7 +226,8 @@ fn complaint(report: Option<&Report>, position: Option<u64>, onwards: bool) -> O
         return Some(told());
     }
     let Some(at) = position else { return None };
-    let covers = |found: &Finding| found.span.is_some_and(|(first, last)| (onwards || first <= at) && at <= last);
+    let covers =
+        |found: &Finding| found.span.is_some_and(|(first, last)| (onwards || first <= at) && at <= last);
     (!report.finding.as_ref().is_some_and(covers)).then(told)
 }
 
@@ -213,7 +237,10 @@ fn the_reference_export_holds_every_kind_of_event() {
     let report = look(&reference.bytes, &reference.trust).expect("an export");
     assert_eq!(report.verdict, Verdict::Authentic, "{:?}", report.finding);
     let forge = Forge::of(&reference.bytes);
-    let kinds = forge.entries().into_iter().map(|line| forge.entry(line).get("kind").unwrap().text().unwrap().to_owned());
+    let kinds = forge
+        .entries()
+        .into_iter()
+        .map(|line| forge.entry(line).get("kind").unwrap().text().unwrap().to_owned());
     let kinds: BTreeSet<String> = kinds.collect();
     assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), KINDS);
     let size = reference.bytes.len();
@@ -241,16 +268,17 @@ fn no_bit_can_be_flipped() {
 fn retrail(bytes: &mut Vec<u8>, trailer: usize, entries: usize) {
     bytes.truncate(bytes.len() - trailer);
     let digest = EXPORT.digest(bytes);
-    bytes.extend_from_slice(format!("{{\"end\":{{\"digest\":\"{digest}\",\"entries\":{entries}}}}}\n").as_bytes());
+    bytes.extend_from_slice(
+        format!("{{\"end\":{{\"digest\":\"{digest}\",\"entries\":{entries}}}}}\n").as_bytes(),
+    );
 }
 
 #[test]
 fn no_bit_can_be_flipped_by_one_who_recomputes_every_digest() {
     let reference = &*REFERENCE;
     let forge = Forge::of(&reference.bytes);
-    let leaves: Vec<Option<Vec<u8>>> = (0..forge.lines.len())
-        .map(|line| reference.entries[line].and_then(|_| forge.leaf(line)))
-        .collect();
+    let leaves: Vec<Option<Vec<u8>>> =
+        (0..forge.lines.len()).map(|line| reference.entries[line].and_then(|_| forge.leaf(line))).collect();
     let count = leaves.iter().flatten().count();
     let trailer = reference.lines.last().expect("a trailer").clone();
     // Every byte of every leaf, then every byte outside the base64 of leaves and before the trailer.
@@ -300,7 +328,8 @@ fn no_bit_can_be_flipped_by_one_who_recomputes_every_digest() {
         }
         retrail(&mut bytes, trailer.len(), count);
         let report = look(&bytes, &reference.trust);
-        complaint(report.as_ref(), reference.entries[line], true).map(|what| format!("line {line} byte {at}: {what}"))
+        complaint(report.as_ref(), reference.entries[line], true)
+            .map(|what| format!("line {line} byte {at}: {what}"))
     });
     settle("bits flipped with every digest recomputed", places.len() * bits, &wrong);
 }
@@ -344,7 +373,8 @@ fn no_line_can_be_deleted_doubled_or_swapped() {
         // A head left out is the exporter's right, once the trailer agrees.
         let head = forge.heads().contains(&line) && repaired && number % 3 == 0;
         let authentic = report.as_ref().is_some_and(|report| report.verdict == Verdict::Authentic);
-        (authentic != head).then(|| format!("line {line}, change {}: {:?}", number % 6, report.map(|r| r.finding)))
+        (authentic != head)
+            .then(|| format!("line {line}, change {}: {:?}", number % 6, report.map(|r| r.finding)))
     });
     settle("lines deleted, doubled, swapped", n * 6, &wrong);
 }

@@ -10,7 +10,8 @@ use chancery_ledger::format::hash::CONTEXTS;
 use chancery_ledger::format::ids::KeyId;
 use chancery_ledger::format::json::{self, Value, parse};
 use chancery_ledger::format::key::{
-    LogVerifier, PrivateKey, PublicKey, author_key_file, log_key_file, parse_author_key_file, parse_log_key_file,
+    LogVerifier, PrivateKey, PublicKey, author_key_file, log_key_file, parse_author_key_file,
+    parse_log_key_file,
 };
 use chancery_ledger::format::statement::{enrolment_bytes, entry_bytes_of, request_bytes_of};
 use chancery_ledger::format::tree::{Frontier, Hash, inclusion_path, leaf_hash, root_from_inclusion};
@@ -94,7 +95,8 @@ fn commitments_and_other_digests() {
     let vector = fixture("vectors/commitments.json");
     let mut seen = Vec::new();
     for digest in list(&vector, "digests") {
-        let context = CONTEXTS.iter().find(|context| context.name() == text(digest, "context")).expect("a context");
+        let context =
+            CONTEXTS.iter().find(|context| context.name() == text(digest, "context")).expect("a context");
         seen.push(context.name());
         let over = digest["hex"].as_str().map_or_else(|| text(digest, "text").as_bytes().to_vec(), bytes);
         let found = match digest["salt"].as_str() {
@@ -122,9 +124,15 @@ fn key_files() {
         let mut other = file.as_bytes().to_vec();
         other[digit] = if other[digit] == b'0' { b'1' } else { b'0' };
         let other = String::from_utf8(other).expect("text");
-        assert!(parse_log_key_file(&other).is_none() && parse_author_key_file(&other).is_none(), "id is recomputed");
+        assert!(
+            parse_log_key_file(&other).is_none() && parse_author_key_file(&other).is_none(),
+            "id is recomputed"
+        );
         let bare = file.trim_end();
-        assert!(parse_log_key_file(bare).is_none() && parse_author_key_file(bare).is_none(), "a line has its end");
+        assert!(
+            parse_log_key_file(bare).is_none() && parse_author_key_file(bare).is_none(),
+            "a line has its end"
+        );
     }
 }
 
@@ -150,14 +158,16 @@ fn vectors_of_others() {
 
 #[test]
 fn signatures_are_verified_strictly() {
-    let file = std::fs::read_to_string(root().join("fixtures/vectors/ed25519-strict.txt")).expect("the cases");
+    let file =
+        std::fs::read_to_string(root().join("fixtures/vectors/ed25519-strict.txt")).expect("the cases");
     let cases: Vec<&str> = file.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(cases.len(), 12);
     for case in cases {
         let fields: Vec<&str> = case.split(' ').collect();
         let public = unhex(fields[3]).expect("32 bytes");
         let signature: [u8; 64] = unhex(fields[4]).expect("64 bytes");
-        let valid = PublicKey::from_bytes(&public).is_some_and(|key| key.verifies(&bytes(fields[2]), &signature));
+        let valid =
+            PublicKey::from_bytes(&public).is_some_and(|key| key.verifies(&bytes(fields[2]), &signature));
         assert_eq!(valid, fields[1] == "valid", "case {}", fields[0]);
     }
     // S + L: the same point equation, another text.
@@ -206,7 +216,11 @@ fn what_is_refused_is_refused_by_its_code_and_place() {
     for case in fixture("canonical/refused.json").as_array().expect("cases") {
         let given = text(case, "in");
         let error = parse(given.as_bytes()).expect_err(given);
-        assert_eq!((error.code.as_str(), error.pointer.as_str()), (text(case, "code"), text(case, "pointer")), "{given}");
+        assert_eq!(
+            (error.code.as_str(), error.pointer.as_str()),
+            (text(case, "code"), text(case, "pointer")),
+            "{given}"
+        );
         assert!(!is_canonical(given.as_bytes()), "{given}");
     }
     assert_eq!(parse(b"\"\xff\"").expect_err("bytes").code.as_str(), "not_utf8");
@@ -223,7 +237,9 @@ fn trees_are_those_of_another_implementation() {
         ours.push(leaf_hash(&leaf));
         let root = theirs.root();
         assert_eq!(ours.root()[..], root.as_bytes()[..], "size {size}");
-        let indexes = [0, size / 3, size / 2, size - 1].into_iter().chain((size % 97 == 0).then_some(0..size).into_iter().flatten());
+        let indexes = [0, size / 3, size / 2, size - 1]
+            .into_iter()
+            .chain((size % 97 == 0).then_some(0..size).into_iter().flatten());
         for index in indexes {
             let path = inclusion_path::<()>(index, size, &mut |range| {
                 let mut part = Frontier::default();
@@ -247,7 +263,9 @@ fn values() -> impl Strategy<Value = Value> {
         1 => Just('"'), 1 => Just('\\'), 1 => Just('\u{7f}'), 1 => Just('\u{2028}'),
         2 => any::<char>(),
     ];
-    let plain = |c: &char| *c != '\0' && !(0xFDD0..=0xFDEF).contains(&u32::from(*c)) && u32::from(*c) & 0xFFFE != 0xFFFE;
+    let plain = |c: &char| {
+        *c != '\0' && !(0xFDD0..=0xFDEF).contains(&u32::from(*c)) && u32::from(*c) & 0xFFFE != 0xFFFE
+    };
     let string = proptest::collection::vec(character.prop_filter("no noncharacter", plain), 0..12);
     let leaf = prop_oneof![
         Just(Value::Null),

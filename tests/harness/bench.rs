@@ -46,7 +46,9 @@ impl Bench<'_> {
     fn find(&self, from: usize, wanted: impl Fn(&Value, &Value) -> bool) -> Option<usize> {
         let lines = self.forge.entries();
         let n = lines.len();
-        (0..n).map(|i| (from + i) % n).find(|i| wanted(&self.forge.doc(lines[*i]), &self.forge.entry(lines[*i])))
+        (0..n)
+            .map(|i| (from + i) % n)
+            .find(|i| wanted(&self.forge.doc(lines[*i]), &self.forge.entry(lines[*i])))
     }
 
     /// Does what the recipe says; the place of the damage, or `None` when this export has nothing to damage so.
@@ -88,9 +90,11 @@ impl Bench<'_> {
                 let heads = self.forge.heads();
                 let line = heads[self.rng.below(heads.len())];
                 let mut doc = self.forge.doc(line);
-                let mut sig = chancery_ledger::format::encoding::unbase64(doc.get("head")?.get("sig")?.text()?)?;
+                let mut sig =
+                    chancery_ledger::format::encoding::unbase64(doc.get("head")?.get("sig")?.text()?)?;
                 self.flip(&mut sig);
-                members(members(&mut doc).get_mut("head")?).insert("sig".to_owned(), Value::Text(base64(&sig)));
+                members(members(&mut doc).get_mut("head")?)
+                    .insert("sig".to_owned(), Value::Text(base64(&sig)));
                 self.forge.set(line, &doc);
             }
             "flip_checkpoint" | "flip_trailer" | "flip_header" => {
@@ -158,9 +162,11 @@ impl Bench<'_> {
                 members(entry.get_mut("data").expect("data")).insert("amount".to_owned(), int(1_000_000));
             }),
             "set_actor" => {
-                k = self.find(k, |_, entry| entry.get("attestation").is_some() && entry.get("by").is_some())?;
+                k =
+                    self.find(k, |_, entry| entry.get("attestation").is_some() && entry.get("by").is_some())?;
                 self.forge.change_entry(lines[k], |entry| {
-                    members(entry.get_mut("actor").expect("actor")).insert("principal".to_owned(), Value::from("eve"));
+                    members(entry.get_mut("actor").expect("actor"))
+                        .insert("principal".to_owned(), Value::from("eve"));
                 });
             }
             "unsign" => {
@@ -178,7 +184,9 @@ impl Bench<'_> {
             "swap_author" => {
                 k = self.find(k, |_, entry| entry.get("attestation").is_some())?;
                 let first = self.forge.entry(lines[0]);
-                let sig = self.find(k + 1, |_, entry| entry.get("attestation").is_some()).filter(|other| *other != k);
+                let sig = self
+                    .find(k + 1, |_, entry| entry.get("attestation").is_some())
+                    .filter(|other| *other != k);
                 let donor = sig.map_or(first, |other| self.forge.entry(lines[other]));
                 let sig = donor.get("attestation")?.get("sig")?.clone();
                 self.forge.change_entry(lines[k], |entry| {
@@ -189,12 +197,14 @@ impl Bench<'_> {
                 k = self.find(k, |_, entry| entry.get("attestation").is_some())?;
                 let id = stranger.public().id().to_string();
                 self.forge.change_entry(lines[k], |entry| {
-                    members(entry.get_mut("attestation").expect("one")).insert("key".to_owned(), Value::Text(id));
+                    members(entry.get_mut("attestation").expect("one"))
+                        .insert("key".to_owned(), Value::Text(id));
                 });
             }
             "set_key" => {
                 k = self.find(k, |_, entry| {
-                    entry.get("kind").and_then(Value::text) == Some("key.enrolled") && entry.get("by").is_some()
+                    entry.get("kind").and_then(Value::text) == Some("key.enrolled")
+                        && entry.get("by").is_some()
                 })?;
                 self.forge.change_entry(lines[k], |entry| {
                     let public = stranger.public();
@@ -331,7 +341,9 @@ impl Bench<'_> {
                 let forged = line.replace(line.split(' ').nth(2).expect("a blob"), &forged_blob(&line));
                 format!("{note}{forged}\n")
             }),
-            "note_stranger" => self.change_note(|note| format!("{note}\u{2014} witness.example {}\n", base64(&[8; 76]))),
+            "note_stranger" => {
+                self.change_note(|note| format!("{note}\u{2014} witness.example {}\n", base64(&[8; 76])))
+            }
             "note_unsigned" => self.change_note(|note| {
                 let text = note.split("\n\n").next().expect("a text").to_owned();
                 format!("{text}\n\n\u{2014} witness.example {}\n", base64(&[8; 76]))
@@ -377,7 +389,11 @@ impl Bench<'_> {
             "other_pin" => {
                 let origin = Origin::parse("other.example/e1").expect("an origin");
                 let verifier = LogVerifier { origin, key: self.source.story.verifier().key };
-                self.trust = Trust { key: Some(verifier.clone()), heads: Vec::new(), pin: Some(Pin::new(verifier, 0, [1; 32])) };
+                self.trust = Trust {
+                    key: Some(verifier.clone()),
+                    heads: Vec::new(),
+                    pin: Some(Pin::new(verifier, 0, [1; 32])),
+                };
                 return Some(None);
             }
             "wrong_key" => {
@@ -399,7 +415,8 @@ impl Bench<'_> {
             }
             "suspect" => {
                 k = self.find(k, |_, entry| {
-                    entry.get("attestation").is_some() && entry.get("kind").and_then(Value::text) == Some("host_key.observed")
+                    entry.get("attestation").is_some()
+                        && entry.get("kind").and_then(Value::text) == Some("host_key.observed")
                 })?;
                 let id = self.forge.entry(lines[k]).get("attestation")?.get("key")?.text()?[2..].to_owned();
                 let victim = self.find(k + 1, |doc, entry| {
@@ -411,7 +428,10 @@ impl Bench<'_> {
                 self.forge.change_entry(lines[at], |entry| {
                     entry.insert("kind".to_owned(), Value::from("key.suspected"));
                     entry.insert("data".to_owned(), object(&[("from", int(k as u64))]));
-                    entry.insert("entity".to_owned(), object(&[("id", Value::Text(id)), ("kind", Value::from("key"))]));
+                    entry.insert(
+                        "entity".to_owned(),
+                        object(&[("id", Value::Text(id)), ("kind", Value::from("key"))]),
+                    );
                 });
                 self.trust.pin = None;
                 k = k.min(at);
@@ -466,7 +486,8 @@ impl Bench<'_> {
         let line = self.forge.checkpoint();
         let doc = self.forge.doc(line);
         let note = doc.get("checkpoint").and_then(Value::text).expect("a note").to_owned();
-        self.forge.lines[line] = to_bytes(&object(&[("checkpoint", Value::Text(change(&note)))])).expect("canonical");
+        self.forge.lines[line] =
+            to_bytes(&object(&[("checkpoint", Value::Text(change(&note)))])).expect("canonical");
     }
 
     /// The checkpoint of an earlier export in place of the newest.

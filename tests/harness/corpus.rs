@@ -122,7 +122,15 @@ fn generate() -> Vec<Case> {
                 let (bytes, pinned) = (bench.finish(), bench.trust);
                 let bare = Trust::default();
                 let name = format!("{number}-{}-{}", recipe.name, if parts { "parts" } else { "plain" });
-                cases.push(Case { name, bytes, pinned, bare, place, recipe: Some(recipe), verdicts: ("", "") });
+                cases.push(Case {
+                    name,
+                    bytes,
+                    pinned,
+                    bare,
+                    place,
+                    recipe: Some(recipe),
+                    verdicts: ("", ""),
+                });
             }
         }
     }
@@ -143,13 +151,23 @@ fn good(number: usize, source: &Source, cases: &mut Vec<Case>) {
     let half = heads[heads.len() / 2];
     let early = heads[2];
     for parts in [true, false] {
-        for (from, to) in [(0, source.size), (0, half), (0, early), (early, half), (half, source.size), (1, source.size)] {
+        for (from, to) in
+            [(0, source.size), (0, half), (0, early), (early, half), (half, source.size), (1, source.size)]
+        {
             let bytes = source.story.export_range(from, Some(to), parts);
             let key = Some(source.story.verifier());
             let pinned = Trust { key, ..Trust::default() };
             let verdicts = if from == 0 { ("authentic", "integrity_only") } else { ("", "") };
             let name = format!("{number}-good-{from}-{to}-{parts}");
-            cases.push(Case { name, bytes, pinned, bare: Trust::default(), place: None, recipe: None, verdicts });
+            cases.push(Case {
+                name,
+                bytes,
+                pinned,
+                bare: Trust::default(),
+                place: None,
+                recipe: None,
+                verdicts,
+            });
         }
     }
 }

@@ -164,7 +164,8 @@ impl Forge {
         let header = self.doc(0);
         let Some(Value::List(hashes)) = header.get("frontier") else { panic!("no frontier") };
         let hashes = hashes.iter().map(|hash| unhex(hash.text().expect("hex")).expect("hex")).collect();
-        let origin = Origin::parse(header.get("origin").and_then(Value::text).expect("origin")).expect("origin");
+        let origin =
+            Origin::parse(header.get("origin").and_then(Value::text).expect("origin")).expect("origin");
         let mut frontier = Frontier::from_parts(self.from(), hashes).expect("a frontier");
         let (mut last, mut drop) = (self.from(), Vec::new());
         for line in 1..self.lines.len() {
