@@ -109,6 +109,27 @@ impl Writer {
         self.said.extend(self.lines.by_ref().take(count).map(|line| line.expect("a line")));
     }
 
+    /// Stops it where it stands, every thread of it: nothing runs on a machine that has no power. Without this the
+    /// writer would go on for a while on a disk that is gone, and do what no machine ever did.
+    fn freeze(&self) {
+        let pid = self.child.id();
+        let _ = Command::new("kill").args(["-STOP", &pid.to_string()]).status();
+        let stopped = |task: &Path| {
+            let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+            let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            state.is_none_or(|state| matches!(state, 'T' | 't' | 'Z' | 'X'))
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+            if tasks.into_iter().flatten().flatten().all(|task| stopped(&task.path())) {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        panic!("the writer does not stop");
+    }
+
     /// Ends it and gives every line that it said.
     fn end(mut self) -> Vec<String> {
         let _ = self.child.kill();
@@ -136,6 +157,7 @@ fn import(site: &Site, disk: &Disk, random: &mut Seeded) -> Vec<Ack> {
     let mut writer = Writer::start(site.command(&["import", "known-hosts", &hosts]));
     writer.hear(1 + random.below(40));
     drift(random);
+    writer.freeze();
     disk.lose();
     found(&writer.end())
 }
@@ -149,6 +171,7 @@ fn one_by_one(site: &Site, disk: &Disk, random: &mut Seeded, round: usize) -> Ve
     let writer = Writer::start(site.command(&["do", "scope.create", "--id", &format!("s{round}-last")]));
     drift(random);
     drift(random);
+    writer.freeze();
     disk.lose();
     acked.extend(found(&writer.end()));
     acked

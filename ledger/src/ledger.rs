@@ -15,7 +15,7 @@ use crate::format::key::{self, LogVerifier, PrivateKey, PublicKey};
 use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
 use crate::format::tree::Frontier;
 use crate::gate::{self, Credential, Request, SystemMark};
-use crate::queue::{Queue, Waiting};
+use crate::queue::{Queue, Reply, Waiting};
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
@@ -315,12 +315,12 @@ impl Ledger {
     }
 
     /// Asks; `reply` runs on the writer's thread once the answer is durable, and must not block.
-    pub fn submit_with(&self, request: Request, reply: Box<dyn FnOnce(Answer) + Send>) -> Result<()> {
+    pub fn submit_with(&self, request: Request, reply: Reply) -> Result<()> {
         self.queue.push(Waiting { request, reply })
     }
 
     /// Asks many things at once, all or none of which are taken in; each reply as with [`Self::submit_with`].
-    pub fn submit_all(&self, requests: Vec<(Request, Box<dyn FnOnce(Answer) + Send>)>) -> Result<()> {
+    pub fn submit_all(&self, requests: Vec<(Request, Reply)>) -> Result<()> {
         self.queue.push_all(requests.into_iter().map(|(request, reply)| Waiting { request, reply }).collect())
     }
 

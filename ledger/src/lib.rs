@@ -36,4 +36,5 @@ pub use door::{Conflict, statement};
 pub use entropy::Entropy;
 pub use error::{Error, Result};
 pub use ledger::{Genesis, Ledger, Options};
+pub use queue::Reply;
 pub use trace::{Point, Tracer};

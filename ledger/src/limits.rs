@@ -11,6 +11,9 @@ use crate::store::{self, Anchor, Batch, Paths, Reader, Row};
 use crate::verify::signed_leaves;
 use std::time::{Duration, Instant};
 
+/// Key, message and signature.
+pub type Signed = (PublicKey, (Vec<u8>, [u8; 64]));
+
 /// A clock for measurements.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
@@ -81,11 +84,11 @@ pub fn scan_and_hash(reader: &Reader, parse: bool) -> Result<u64> {
 }
 
 /// Checks every author's signature of a ledger by itself, on one thread: key, message and signature are at hand.
-pub fn strict_loop(signed: &[(PublicKey, (Vec<u8>, [u8; 64]))]) -> usize {
+pub fn strict_loop(signed: &[Signed]) -> usize {
     signed.iter().filter(|(key, (message, sig))| key.verifies(message, sig)).count()
 }
 
 /// Keys, messages and signatures of all attested entries, for [`strict_loop`].
-pub fn signatures(reader: &Reader) -> Result<Vec<(PublicKey, (Vec<u8>, [u8; 64]))>> {
+pub fn signatures(reader: &Reader) -> Result<Vec<Signed>> {
     signed_leaves(reader)
 }

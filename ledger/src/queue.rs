@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 /// What is done with an answer; it runs on the writer's thread and must not block.
-pub(crate) type Reply = Box<dyn FnOnce(Answer) + Send>;
+pub type Reply = Box<dyn FnOnce(Answer) + Send>;
 
 /// What somebody wants to see of the writer's world; it runs on the writer's thread and must be short.
 pub(crate) type Look = Box<dyn FnOnce(&World) + Send>;

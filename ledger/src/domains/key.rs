@@ -280,10 +280,11 @@ pub(super) fn decide(
     };
     match action {
         Action::Enrol { principal, proof, public } => {
-            if world.principals.get_in(principal, asked.scope).is_none() {
+            let Some(owner) = world.principals.get_in(principal, asked.scope) else {
                 let text = format!("no principal `{principal}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::PrincipalUnknown, text));
-            }
+            };
+            super::principal::hold_to_own(world, asked, owner.role)?;
             let key = sound(public)?;
             if key.id().entity() != asked.id {
                 let text = format!("the public key's id is `{}`, not `{}`", key.id().entity(), asked.id);

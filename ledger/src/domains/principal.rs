@@ -221,7 +221,18 @@ pub(super) fn found(world: &mut World, id: &PrincipalId) {
     world.principals.live.insert(id.to_string(), founder);
 }
 
-fn may_register(registrar: &Principal, role: Role, scope: &Scope) -> bool {
+/// Refuses to widen the authority of a role that the actor may not give: who could issue a token for an
+/// administrator would be one.
+pub(super) fn hold_to_own(world: &World, asked: &Asked<'_>, role: Role) -> Result<(), Refusal> {
+    let actor = world.principals.get(asked.actor);
+    if actor.is_some_and(|actor| may_give(actor, role, asked.scope)) {
+        return Ok(());
+    }
+    let text = format!("`{}` may not give the role `{}` in `{}`", asked.actor, role.as_str(), asked.scope);
+    Err(Refusal::new(Code::RoleAboveOwn, text))
+}
+
+fn may_give(registrar: &Principal, role: Role, scope: &Scope) -> bool {
     match role {
         Role::PlatformAdmin => registrar.role == Role::PlatformAdmin && scope.segments() == 0,
         Role::MspAdmin | Role::MspOperator | Role::MspViewer | Role::Auditor => {
@@ -251,17 +262,15 @@ pub(super) fn decide(
             let text = format!("a {} cannot have the role `{}`", kind.as_str(), role.as_str());
             return Err(Refusal::new(Code::RoleKindMismatch, text));
         }
-        let registrar = world.principals.get(asked.actor);
-        if !registrar.is_some_and(|registrar| may_register(registrar, *role, asked.scope)) {
-            let text =
-                format!("`{}` may not give the role `{}` in `{}`", asked.actor, role.as_str(), asked.scope);
-            return Err(Refusal::new(Code::RoleAboveOwn, text));
-        }
+        hold_to_own(world, asked, *role)?;
         return Ok(draft(asked, Event::Registered { kind: *kind, role: *role }));
     }
     let Some(principal) = world.principals.get_in(id, asked.scope) else {
         return Err(Refusal::new(Code::NotFound, format!("no principal `{id}` in `{}`", asked.scope)));
     };
+    if let Action::Activate {} | Action::Reactivate {} = action {
+        hold_to_own(world, asked, principal.role)?;
+    }
     let standing = principal.standing;
     let (fits, event) = match action {
         Action::Activate {} | Action::Register { .. } => {

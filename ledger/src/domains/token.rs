@@ -160,10 +160,11 @@ pub(super) fn decide(
     let id = asked.id;
     let event = match action {
         Action::Issue { principal, ttl_ms } => {
-            if world.principals.get_in(principal, asked.scope).is_none() {
+            let Some(owner) = world.principals.get_in(principal, asked.scope) else {
                 let text = format!("no principal `{principal}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::PrincipalUnknown, text));
-            }
+            };
+            super::principal::hold_to_own(world, asked, owner.role)?;
             if facts.has_ended("token", id) {
                 return Err(Refusal::new(Code::TokenEnded, format!("token `{id}` was revoked")));
             }

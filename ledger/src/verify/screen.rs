@@ -107,7 +107,7 @@ mod tests {
             for round in 0..32u8 {
                 let (a, b) = (twisted(torsion, &[round]), twisted(torsion, &[round, 1]));
                 assert!(!a.0.verifies(&a.1.0, &a.1.1), "strict refuses it");
-                assert!(!accepts(&[a.clone()]), "alone, torsion {torsion}, round {round}");
+                assert!(!accepts(std::slice::from_ref(&a)), "alone, torsion {torsion}, round {round}");
                 assert!(!accepts(&[a, b]), "two, torsion {torsion}, round {round}");
             }
         }

@@ -142,11 +142,11 @@ impl Walk {
             }
             None => {}
         }
-        if let Some(event) = &entry.event {
-            if !self.authors.follow(self.position, event) {
-                let text = "a key is enrolled a second time";
-                return Err(Finding::at(FindingCode::LeafInvalid, self.position, text));
-            }
+        if let Some(event) = &entry.event
+            && !self.authors.follow(self.position, event)
+        {
+            let text = "a key is enrolled a second time";
+            return Err(Finding::at(FindingCode::LeafInvalid, self.position, text));
         }
         if self.position > self.from {
             self.longest_silence = self.longest_silence.max(entry.time - self.time);
