@@ -9,3 +9,4 @@ mod faults;
 mod model;
 mod power;
 mod record;
+mod sabotage;
