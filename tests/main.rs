@@ -28,6 +28,7 @@ mod power;
 mod readme;
 mod record;
 mod reference;
+mod sabotage;
 mod scenarios;
 mod spec;
 mod tidy;

@@ -225,6 +225,7 @@ fn one_changed_row_of_any_table_is_tampered() {
     site.act(&["do", "principal.register", "--id", "bot-1", "kind=agent", "role=agent", "name=Bot"]);
     site.act(&["do", "principal.revoke", "--id", "bot-1"]);
     site.act(&["do", "scope.create", "--id", "acme"]);
+    site.check("before any change");
     let last = site.entries().len() - 1;
     let flip = |column: &str, at: &str| {
         format!(
