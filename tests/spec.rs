@@ -334,7 +334,7 @@ pub fn commands(help: &str) -> Vec<String> {
 #[test]
 fn commands_are_those_of_section_16() {
     // Commands that may be built without the others.
-    const OPTIONAL: &[&str] = &["bench", "demo"];
+    const OPTIONAL: &[&str] = &[];
     let optional = |name: &String| !OPTIONAL.contains(&name.as_str());
     let rows = table(&section("16"), "command");
     let listed: BTreeSet<String> = rows

@@ -25,7 +25,6 @@ pub enum Point {
     AfterSign,
     AfterAnchor,
     AfterRecoverySign,
-    AfterSnapshotFile,
 }
 
 impl Point {
@@ -36,7 +35,6 @@ impl Point {
         Point::AfterSign,
         Point::AfterAnchor,
         Point::AfterRecoverySign,
-        Point::AfterSnapshotFile,
     ];
 
     /// Its name.
@@ -47,7 +45,6 @@ impl Point {
             Self::AfterSign => "after_sign",
             Self::AfterAnchor => "after_anchor",
             Self::AfterRecoverySign => "after_recovery_sign",
-            Self::AfterSnapshotFile => "after_snapshot_file",
         }
     }
 }

@@ -34,5 +34,7 @@ pub(crate) fn open(paths: Paths, out: &Output) -> Result<Ledger, Diagnostic> {
     let bar = out.progress("folding", false);
     let ledger = Ledger::open(options(paths), &mut |position, length| advance(&bar, position, length))?;
     bar.finish_and_clear();
+    // A long tail was folded: the next start shall not fold it again.
+    ledger.snapshot_if_due(false)?;
     Ok(ledger)
 }

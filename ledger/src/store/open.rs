@@ -12,6 +12,8 @@ pub const PAGE_SIZE: i64 = 8192;
 pub(crate) const LAYOUT: &str = "1";
 /// Durability of a commit: 2 is FULL, a sync of the WAL before COMMIT returns.
 const SYNCHRONOUS: i64 = 2;
+/// How long a start waits for readers before it says `locked`.
+const READERS_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// Frames of WAL after which a commit moves them into the database file, without waiting for readers.
 const WAL_FRAMES: i64 = 1000;
 
@@ -86,7 +88,10 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     if page != PAGE_SIZE {
         return Err(Error::damaged(format!("the store has pages of {page} bytes")));
     }
+    // A reader that looks at this moment is waited for; from then on nothing waits.
+    conn.busy_timeout(READERS_WAIT)?;
     let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    conn.busy_timeout(std::time::Duration::ZERO)?;
     if busy != 0 {
         return Err(Error::new(Code::Locked, "another process reads the store while it is being opened"));
     }
