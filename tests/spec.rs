@@ -415,3 +415,20 @@ fn sections_that_sources_cite_are_there() {
     }
     assert!(cited > 60, "{cited} citations");
 }
+
+#[test]
+fn the_example_of_section_0_is_real() {
+    let spec = std::fs::read_to_string(root().join("SPEC.md")).expect("SPEC");
+    let blocks: Vec<&str> =
+        spec.split("```vector\n").skip(1).map(|rest| rest.split("\n```").next().expect("an end")).collect();
+    let [leaf, note] = blocks[..] else { panic!("two vectors") };
+    let address = chancery_ledger::format::entry::address(leaf.as_bytes()).to_string();
+    let hash =
+        chancery_ledger::format::encoding::hex(&chancery_ledger::format::tree::leaf_hash(leaf.as_bytes()));
+    assert!(spec.contains(&format!("`{address}`")) && spec.contains(&format!("`{hash}`")));
+    chancery_ledger::format::entry::open(leaf.as_bytes()).expect("an entry");
+    let note = chancery_ledger::format::checkpoint::Note::parse(&format!("{note}\n")).expect("a note");
+    let vkey = spec.split("signed by the log key `").nth(1).and_then(|rest| rest.split('`').next());
+    let vkey = chancery_ledger::format::key::LogVerifier::parse(vkey.expect("a key")).expect("a key");
+    assert_eq!(note.signed_by(&vkey), chancery_ledger::format::checkpoint::Signed::Valid);
+}
