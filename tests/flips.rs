@@ -225,7 +225,7 @@ fn complaint(report: Option<&Report>, position: Option<u64>, onwards: bool) -> O
     if [Verdict::Authentic, Verdict::IntegrityOnly].contains(&report.verdict) {
         return Some(told());
     }
-    let Some(at) = position else { return None };
+    let at = position?;
     let covers =
         |found: &Finding| found.span.is_some_and(|(first, last)| (onwards || first <= at) && at <= last);
     (!report.finding.as_ref().is_some_and(covers)).then(told)

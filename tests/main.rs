@@ -18,6 +18,7 @@ mod codes;
 mod corrupt;
 mod crash;
 mod faults;
+mod figures;
 mod files;
 mod flips;
 mod gate;

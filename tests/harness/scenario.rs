@@ -324,7 +324,7 @@ impl Run<'_> {
             ["allow", kinds @ ..] => {
                 let receipt = self.receipt(place);
                 let found: Vec<&str> = receipt.entries.iter().map(|entry| entry.kind.as_str()).collect();
-                assert_eq!((receipt.effect, &found[..]), (Effect::Allow, &kinds[..]), "{place}: {told}");
+                assert_eq!((receipt.effect, &found[..]), (Effect::Allow, kinds), "{place}: {told}");
             }
             [word @ ("deny" | "refuse"), code] => {
                 assert_eq!(self.code().map(Code::as_str), Some(*code), "{place}: {told}");

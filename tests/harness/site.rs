@@ -60,8 +60,8 @@ pub fn acks(stdout: &str) -> Vec<Ack> {
 
 /// The code of a failure, from `--json` output; empty when there is none.
 pub fn code(ran: &Ran) -> String {
-    let objects = ran.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    objects.filter_map(|o| o["code"].as_str().map(str::to_owned)).last().unwrap_or_default()
+    let objects = ran.stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    objects.filter_map(|o| o["code"].as_str().map(str::to_owned)).next().unwrap_or_default()
 }
 
 /// Waits for a process, and kills it when it takes longer than anything here may take.

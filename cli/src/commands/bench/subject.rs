@@ -1,6 +1,6 @@
 //! Which ledger is measured? One made for the purpose: an operator that observes host keys, by token or signed.
 
-use crate::client::{Ask, must, read_key};
+use crate::client::{Ask, Who, must, read_key};
 use crate::commands::init::{Plan, create};
 use crate::commands::key::{generate, proof};
 use crate::diagnostic::{Diagnostic, io};
@@ -40,16 +40,44 @@ pub(crate) struct Subject {
     pub(crate) ledger: Ledger,
     pub(crate) paths: Paths,
     token: String,
-    operator: PrivateKey,
+    operator: Author,
+    founder: Who,
     scope: Scope,
     entropy: Entropy,
     signed: bool,
     next: u64,
+}
+
+/// Somebody who signs requests with a key of its own.
+#[derive(Debug)]
+pub(crate) struct Author {
+    id: PrincipalId,
+    key: PrivateKey,
     seq: u64,
 }
 
 fn id(text: &str) -> Result<PrincipalId, Diagnostic> {
     PrincipalId::parse(text).map_err(|error| Diagnostic::usage(error.to_string()))
+}
+
+/// Registers and activates an operator, and enrols a key for it.
+fn enrol(
+    ledger: &Ledger,
+    paths: &Paths,
+    founder: &Who,
+    scope: &Scope,
+    name: &str,
+) -> Result<Author, Diagnostic> {
+    let role = [("kind", "human"), ("role", "msp_operator")];
+    must(ledger, founder, Ask::new("principal.register", scope, name, &role))?;
+    must(ledger, founder, Ask::new("principal.activate", scope, name, &[]))?;
+    let id = id(name)?;
+    let key = generate(&id, &paths.keys.join(format!("{name}.key")))?;
+    let (public, proof) = proof(ledger.origin(), &id, &key)?;
+    let entity = key.public().id().entity();
+    let members = [("principal", name), ("public", public.as_str()), ("proof", proof.as_str())];
+    must(ledger, founder, Ask::new("key.enrol", scope, &entity, &members))?;
+    Ok(Author { id, key, seq: 1 })
 }
 
 impl Bench {
@@ -80,14 +108,7 @@ impl Bench {
         let founder = read_key(&paths.keys.join("founder.key"))?;
         let (root, scope) = (Scope::root(), Scope::root().child("acme").unwrap_or_else(Scope::root));
         must(&ledger, &founder, Ask::new("scope.create", &root, "acme", &[]))?;
-        let role = [("kind", "human"), ("role", "msp_operator")];
-        must(&ledger, &founder, Ask::new("principal.register", &scope, "otto", &role))?;
-        must(&ledger, &founder, Ask::new("principal.activate", &scope, "otto", &[]))?;
-        let operator = generate(&id("otto")?, &paths.keys.join("otto.key"))?;
-        let (public, proof) = proof(ledger.origin(), &id("otto")?, &operator)?;
-        let key = operator.public().id().entity();
-        let enrol = [("principal", "otto"), ("public", public.as_str()), ("proof", proof.as_str())];
-        must(&ledger, &founder, Ask::new("key.enrol", &scope, &key, &enrol))?;
+        let operator = enrol(&ledger, &paths, &founder, &scope, "otto")?;
         let mut issue = Ask::new("token.issue", &scope, "bench0000000", &[("principal", "otto")]);
         if let Value::Object(args) = &mut issue.args {
             args.insert("ttl_ms".to_owned(), Value::Int(7_776_000_000));
@@ -96,7 +117,7 @@ impl Bench {
         // Form `entries` enforces signed requests for all.
         let signed = signed || self.form == Form::Entries;
         let entropy = Entropy::default();
-        Ok(Subject { ledger, paths, token, operator, scope, entropy, signed, next: 0, seq: 1 })
+        Ok(Subject { ledger, paths, token, operator, founder, scope, entropy, signed, next: 0 })
     }
 
     /// A ledger filled with `entries` observations, in batches of 1,024, and closed.
@@ -116,8 +137,17 @@ impl Bench {
 }
 
 impl Subject {
-    /// The next observation, ready to be submitted.
-    pub(crate) fn request(&mut self) -> Result<Request, Diagnostic> {
+    /// Somebody who can ask beside others: where every request is signed, running numbers are each author's own.
+    pub(crate) fn caller(&self, number: u64) -> Result<Option<Author>, Diagnostic> {
+        if !self.signed {
+            return Ok(None);
+        }
+        let name = format!("caller-{number}");
+        enrol(&self.ledger, &self.paths, &self.founder, &self.scope, &name).map(Some)
+    }
+
+    /// The next observation, ready to be submitted, by the author or else by the operator.
+    pub(crate) fn request(&mut self, author: Option<&mut Author>) -> Result<Request, Diagnostic> {
         let host = format!("ssh-ed25519:host-{}.example:22", self.next % HOSTS);
         let mut digest = [9u8; 32];
         digest[..8].copy_from_slice(&(self.next % HOSTS).to_be_bytes());
@@ -132,16 +162,16 @@ impl Subject {
         let salt = self.entropy.take()?;
         let mut request =
             new_request("host_key.observe", &self.scope, Some(&host), "bench.example", args, key, salt)?;
-        request.credential = Credential::Token(self.token.clone());
-        if self.signed {
-            let log = self.ledger.origin().to_string();
-            let key = self.operator.public().id();
-            request.attestation = Some(Attest { log: log.clone(), key, seq: self.seq, sig: [0; 64] });
-            let text = statement(&request, &log, "otto", self.seq).unwrap_or_default();
-            let sig = self.operator.sign(&text);
-            request.attestation = Some(Attest { log, key, seq: self.seq, sig });
-            self.seq += 1;
+        if !self.signed {
+            request.credential = Credential::Token(self.token.clone());
+            return Ok(request);
         }
+        let author = author.unwrap_or(&mut self.operator);
+        let (log, key, seq) = (self.ledger.origin().to_string(), author.key.public().id(), author.seq);
+        request.attestation = Some(Attest { log: log.clone(), key, seq, sig: [0; 64] });
+        let text = statement(&request, &log, author.id.as_str(), seq).unwrap_or_default();
+        request.attestation = Some(Attest { log, key, seq, sig: author.key.sign(&text) });
+        author.seq += 1;
         Ok(request)
     }
 
@@ -152,7 +182,7 @@ impl Subject {
         let mut done = 0;
         while done < count {
             let n = batch.min(count - done);
-            let requests = (0..n).map(|_| self.request()).collect::<Result<Vec<_>, _>>()?;
+            let requests = (0..n).map(|_| self.request(None)).collect::<Result<Vec<_>, _>>()?;
             let (send, receive) = mpsc::channel();
             let watch = Stopwatch::start();
             let replies = requests.into_iter().map(|request| {

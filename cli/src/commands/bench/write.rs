@@ -53,8 +53,9 @@ fn many(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
     let each = (bench.entries.min(20_000) / callers).max(20);
     let mut subject = bench.subject(&format!("record-{callers}"), false)?;
     let mut work = Vec::new();
-    for _ in 0..callers {
-        work.push((0..each).map(|_| subject.request()).collect::<Result<Vec<_>, _>>()?);
+    for caller in 0..callers {
+        let mut author = subject.caller(caller)?;
+        work.push((0..each).map(|_| subject.request(author.as_mut())).collect::<Result<Vec<_>, _>>()?);
     }
     let times: Mutex<Vec<u64>> = Mutex::new(Vec::new());
     let ledger = &subject.ledger;

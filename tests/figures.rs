@@ -1,0 +1,58 @@
+//! Do the measurements run, and do they say what they were made under? Nothing here asks how fast.
+
+use crate::harness::Home;
+use std::collections::BTreeSet;
+
+fn figures(home: &Home, sign: &str) -> serde_json::Value {
+    let args = ["--json", "bench", "all", "--entries", "1500", "--sign", sign, "--on", "."];
+    let ran = home.expect(0, &args);
+    serde_json::from_str(&ran.stdout).expect("JSON")
+}
+
+#[test]
+fn every_figure_is_measured_with_its_limit_and_its_conditions() {
+    let home = Home::new();
+    let all = figures(&home, "heads");
+    let list = all["figures"].as_array().expect("figures");
+    let names: BTreeSet<&str> = list.iter().map(|figure| figure["name"].as_str().expect("a name")).collect();
+    for name in [
+        "append.1",
+        "append.64",
+        "append.1024",
+        "canonical.large",
+        "canonical.small",
+        "record.1",
+        "record.16",
+        "record.64",
+        "record.256",
+        "restart",
+        "restart.full",
+        "stored.beyond",
+        "verify.attested",
+        "verify.attested.2",
+        "verify.screen",
+        "verify.screen.2",
+        "verify.unattested",
+        "verify.unattested.2",
+    ] {
+        assert!(names.contains(name), "no figure `{name}` among {names:?}");
+    }
+    for figure in list {
+        assert!(!figure["conditions"].as_str().expect("conditions").is_empty(), "{figure}");
+        assert_eq!(figure["limit"].is_null(), figure["ratio"].is_null(), "a ratio is of a limit: {figure}");
+        let measured =
+            ["p50_ns", "per_second"].iter().any(|unit| figure[unit].as_u64().is_some_and(|n| n > 0));
+        assert!(measured || figure["name"] == "stored.beyond", "{figure}");
+    }
+    std::fs::write(home.path("before.json"), all.to_string()).expect("written");
+    let again = home.expect(0, &["bench", "canonical", "--against", "before.json"]);
+    assert!(again.stdout.contains("(was "), "{}", again.stdout);
+    assert_eq!(std::fs::read_dir(home.path("")).expect("the home").count(), 1, "nothing is left behind");
+}
+
+#[test]
+fn the_form_with_a_signature_in_every_entry_is_measured_as_well() {
+    let home = Home::new();
+    let all = figures(&home, "entries");
+    assert!(all["conditions"].as_str().expect("conditions").contains("entries"));
+}
