@@ -232,7 +232,22 @@ impl Site {
 
 /// Every entry of a store: position and content address, read past everything that the product does.
 pub fn entries(store: &Path) -> Vec<(u64, String)> {
-    let conn = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("a store");
+    // On a copy: a connection makes and removes files beside the store, and other threads may be copying it.
+    let copy = tempfile::tempdir().expect("a directory");
+    let name = store.file_name().expect("a name");
+    for suffix in ["", "-wal"] {
+        let beside = |name: &std::ffi::OsStr| {
+            let mut name = name.to_owned();
+            name.push(suffix);
+            name
+        };
+        let from = store.with_file_name(beside(name));
+        if from.exists() {
+            std::fs::copy(from, copy.path().join(beside(name))).expect("a copy");
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let conn = Connection::open_with_flags(copy.path().join(name), flags).expect("a store");
     let mut query = conn.prepare("SELECT position, leaf FROM entry ORDER BY position").expect("a query");
     let rows = query.query_map([], |row| {
         let leaf: Vec<u8> = row.get(1)?;

@@ -14,12 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// Batches that may wait for the index before the writer does.
-const WAITING: usize = 64;
+/// Transactions that may wait for the index before the writer does.
+const WAITING: usize = 16;
+/// Keys that go into the index in one transaction.
+const TOGETHER: usize = 4096;
 /// Entries up to which a start waits for the filter; beyond, it is read beside the first answers.
 const SMALL: u64 = 200_000;
 
-/// Keys of one batch, on their way into the index.
+/// Keys on their way into the index.
 struct Batch {
     keys: Vec<(Digest, u64)>,
     end: u64,
@@ -35,6 +37,7 @@ pub(crate) struct Answered {
     /// Keys that the index may not have yet, and the batches they came in.
     recent: HashMap<Digest, u64>,
     batches: VecDeque<(u64, Vec<Digest>)>,
+    waiting: Batch,
     /// Position up to which the index has everything.
     indexed: Arc<AtomicU64>,
     send: Option<SyncSender<Batch>>,
@@ -55,12 +58,12 @@ impl Seen {
         if size <= SMALL {
             return Ok(Self::Ready(index.filter()?));
         }
-        Ok(Self::load(path))
+        Ok(Self::load(path, Vec::new()))
     }
 
-    fn load(path: &Path) -> Self {
+    fn load(path: &Path, since: Vec<Digest>) -> Self {
         let path = path.to_owned();
-        Self::Loading(std::thread::spawn(move || Index::open_existing(&path)?.filter()), Vec::new())
+        Self::Loading(std::thread::spawn(move || Index::open_existing(&path)?.filter()), since)
     }
 
     fn may_have(&self, key: &Digest) -> bool {
@@ -78,8 +81,9 @@ impl Seen {
         }
     }
 
-    /// Takes the filter over once it was read, and has a larger one read when it is full.
-    fn settle(&mut self, path: &Path) {
+    /// Takes the filter over once it was read, and has a larger one read when it is full. What the index does not
+    /// have yet, a filter that is read from it would not have either: it is added afterwards.
+    fn settle(&mut self, path: &Path, recent: &HashMap<Digest, u64>) {
         let ready = matches!(self, Self::Loading(thread, _) if thread.is_finished());
         if ready
             && let Self::Loading(thread, since) = std::mem::replace(self, Self::Absent)
@@ -89,7 +93,7 @@ impl Seen {
             *self = Self::Ready(filter);
         }
         if matches!(self, Self::Ready(filter) if filter.is_full()) {
-            *self = Self::load(path);
+            *self = Self::load(path, recent.keys().copied().collect());
         }
     }
 }
@@ -111,8 +115,8 @@ impl Answered {
         let (send, receive) = sync_channel::<Batch>(WAITING);
         let named = std::thread::Builder::new().name("chancery-index".to_owned());
         let thread = named.spawn(move || {
+            // An index that cannot be written stays behind: keys stay in memory, and the next start catches up.
             for batch in receive {
-                // An index that cannot be written stays behind: keys stay in memory, and the next start catches up.
                 if writing.add(&batch.keys, batch.end, batch.last).is_err() {
                     return;
                 }
@@ -122,7 +126,18 @@ impl Answered {
         let thread = thread.map_err(|error| Error::io("start the thread of", path, error))?;
         let (recent, batches) = (HashMap::new(), VecDeque::new());
         let path = path.to_owned();
-        Ok(Self { path, index, seen, recent, batches, indexed, send: Some(send), thread: Some(thread) })
+        let waiting = Batch { keys: Vec::new(), end: 0, last: Digest::ZERO };
+        Ok(Self {
+            path,
+            waiting,
+            index,
+            seen,
+            recent,
+            batches,
+            indexed,
+            send: Some(send),
+            thread: Some(thread),
+        })
     }
 
     /// Position of the entry that may have answered this key; its `by.key` decides.
@@ -142,9 +157,11 @@ impl Answered {
             self.seen.add(key);
             self.recent.insert(*key, *position);
         }
-        self.batches.push_back((end, keys.iter().map(|(key, _)| *key).collect()));
-        if let Some(send) = &self.send {
-            let _ = send.send(Batch { keys, end, last });
+        self.waiting.keys.extend(keys);
+        (self.waiting.end, self.waiting.last) = (end, last);
+        // Few large transactions: the index shares a disk with the store, and delays its syncs.
+        if self.waiting.keys.len() >= TOGETHER {
+            self.hand_over();
         }
         let indexed = self.indexed.load(Ordering::Acquire);
         while self.batches.front().is_some_and(|batch| batch.0 <= indexed) {
@@ -152,9 +169,16 @@ impl Answered {
                 self.recent.remove(&key);
             }
         }
-        // What the index does not have yet, a filter that is read from it would not have either.
-        if self.batches.is_empty() {
-            self.seen.settle(&self.path);
+        self.seen.settle(&self.path, &self.recent);
+    }
+
+    /// Gives the index what waits for it.
+    fn hand_over(&mut self) {
+        let empty = Batch { keys: Vec::new(), end: 0, last: Digest::ZERO };
+        let batch = std::mem::replace(&mut self.waiting, empty);
+        self.batches.push_back((batch.end, batch.keys.iter().map(|(key, _)| *key).collect()));
+        if let (Some(send), false) = (&self.send, batch.end == 0) {
+            let _ = send.send(batch);
         }
     }
 
@@ -165,6 +189,7 @@ impl Answered {
 
     /// Waits until the index has everything.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.hand_over();
         self.send = None;
         match self.thread.take().map(JoinHandle::join) {
             None | Some(Ok(())) => Ok(()),
