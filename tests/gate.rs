@@ -3,13 +3,13 @@
 use crate::harness::root;
 use crate::harness::story::{NAME, args, fingerprint, scope};
 use chancery_ledger::Code;
-use chancery_ledger::domains::{self, ACTIONS, Asked, Facts, World, action_spec, parse_action, write_event};
+use chancery_ledger::domains::{self, ACTIONS, ActionSpec, Shape, Asked, Facts, World, action_spec, parse_action, write_event};
 use chancery_ledger::format::encoding::base64;
 use chancery_ledger::format::hash::Digest;
 use chancery_ledger::format::ids::{IdempotencyKey, Scope};
 use chancery_ledger::format::json::Value;
 use chancery_ledger::format::key::PrivateKey;
-use chancery_ledger::gate::{Attest, Denial, MATRIX, Request, Role, Separation, evaluate, new_request};
+use chancery_ledger::gate::{self, Attest, Caller, MATRIX, Request, Role, Separation, Verdict, new_request};
 use expect_test::expect_file;
 use serde_json::json;
 
@@ -53,6 +53,27 @@ fn world(role: &str, at: &str, level: &str) -> World {
     serde_json::from_value(value).expect("a world")
 }
 
+/// Arguments that fit a declaration: every one that must be there.
+fn sample(spec: &ActionSpec) -> Value {
+    fn value(shape: &Shape) -> Value {
+        match shape {
+            Shape::Text(_) => Value::from("text"),
+            Shape::Int(min, _) => Value::Int(*min),
+            Shape::OneOf(words) => Value::from(words[0]),
+            Shape::Principal | Shape::Id => Value::from("theirs"),
+            Shape::Fingerprint => Value::from(fingerprint(1).as_str()),
+            Shape::Bytes(n) => Value::from(base64(&vec![0; *n]).as_str()),
+            Shape::Digest => Value::from(Digest::ZERO.to_string().as_str()),
+            Shape::Scope => Value::from("/"),
+            Shape::Reference => Value::from("vault://mount/path#field"),
+            Shape::Bool => Value::Bool(false),
+            Shape::List(_, inner) => Value::List(vec![value(inner)]),
+        }
+    }
+    let members = spec.fields.iter().filter(|field| field.required);
+    Value::Object(members.map(|field| (field.name.to_owned(), value(&field.shape))).collect())
+}
+
 /// A well-formed request for `action` about `id`, with a signature that only stands there.
 fn request(action: &str, at: &str, id: &str) -> Request {
     let digest = Digest::ZERO.to_string();
@@ -82,7 +103,7 @@ fn request(action: &str, at: &str, id: &str) -> Request {
             members.insert("digest".to_owned(), Value::Text(digest));
             Value::Object(members)
         }
-        _ => Value::object(),
+        _ => sample(action_spec(action).unwrap_or_else(|| panic!("no action `{action}`"))),
     };
     let spec = action_spec(action).unwrap_or_else(|| panic!("no action `{action}`"));
     let named = (spec.subject == domains::Subject::Named).then_some(id);
@@ -93,8 +114,20 @@ fn request(action: &str, at: &str, id: &str) -> Request {
     request
 }
 
-fn code(outcome: Result<(), Denial>) -> Option<Code> {
-    outcome.err().map(|denial| denial.code)
+/// The gate's no, with its sentence; a hold is a yes that waits.
+fn evaluate(world: &World, scope_ended: bool, request: &Request, actor: &str) -> Result<(), (Code, String)> {
+    let mut facts = Facts::default();
+    if scope_ended {
+        facts.ended.push(("scope", request.scope.to_string(), "closed".to_owned()));
+    }
+    match gate::evaluate(world, &facts, request, &Caller::by_key(actor), 1000) {
+        Verdict::Allow(_) | Verdict::Hold(_) => Ok(()),
+        Verdict::Deny(denial) => Err((denial.code, denial.to_string())),
+    }
+}
+
+fn code(outcome: Result<(), (Code, String)>) -> Option<Code> {
+    outcome.err().map(|denial| denial.0)
 }
 
 fn actions() -> impl Iterator<Item = &'static str> {
@@ -110,9 +143,12 @@ fn decided() -> Vec<(&'static str, Vec<bool>)> {
                 evaluate(&world(role, "/", "observe"), false, &request(action, "/", "nobody"), "actor");
             match answer {
                 Ok(()) => true,
-                Err(denial) => {
-                    assert_eq!(denial.code, Code::RoleInsufficient, "{role} {action}: {denial}");
-                    false
+                Err((Code::RoleInsufficient, _)) => false,
+                Err((code, text)) => {
+                    // A later check says no: the role was enough.
+                    let earlier = [Code::KillSwitch, Code::PrincipalNotActive, Code::ScopeForeign, Code::ScopeClosed];
+                    assert!(!earlier.contains(&code), "{role} {action}: {text}");
+                    true
                 }
             }
         });
@@ -168,6 +204,9 @@ fn every_role_by_every_action_is_the_table_of_section_9() {
             Separation::NotHolder => "≠ holder",
             Separation::Holder => "= holder",
             Separation::NotObserver => "≠ observer",
+            Separation::NotBeneficiary => "≠ beneficiary",
+            Separation::NotRequester => "≠ requester",
+            Separation::Itself => "= itself",
         };
         assert_eq!(row[11], reviewed, "{action}");
     }
@@ -229,7 +268,7 @@ fn a_foreign_and_a_missing_scope_are_one_answer() {
         let request = request("host_key.observe", at, "ssh-ed25519:h:22");
         let denial =
             evaluate(&world("msp_operator", "/acme", "observe"), false, &request, "actor").expect_err("a no");
-        (denial.code, denial.message.replace(at, "SCOPE"))
+        (denial.0, denial.1.replace(at, "SCOPE"))
     };
     let foreign = ask("/acme2");
     assert_eq!(foreign.0, Code::ScopeForeign);

@@ -93,6 +93,7 @@ fn codes_and_classes_are_those_of_section_15() {
         Class::Invalid => "invalid",
         Class::Conflict => "conflict",
         Class::Denial => "denial",
+        Class::Hold => "hold",
         Class::Refusal => "refusal",
         Class::Error => "error",
     };

@@ -79,7 +79,7 @@ pub(crate) fn ask(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Receipt, Diagn
             let id = private.public().id();
             let seq = match ask.seq {
                 Some(seq) => seq,
-                None => ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next))?,
+                None => ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)),
             };
             let log = ledger.origin().to_string();
             request.attestation = Some(Attest { log: log.clone(), key: id, seq, sig: [0; 64] });

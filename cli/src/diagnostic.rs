@@ -79,7 +79,7 @@ impl Diagnostic {
     fn exit(&self) -> u8 {
         match self.code.class() {
             Class::Invalid => exit::USAGE,
-            Class::Conflict | Class::Denial | Class::Refusal => exit::NO,
+            Class::Conflict | Class::Denial | Class::Hold | Class::Refusal => exit::NO,
             Class::Error => exit::FAILED,
         }
     }

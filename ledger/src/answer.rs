@@ -25,6 +25,8 @@ pub enum Answer {
 pub enum Effect {
     /// It happened.
     Allow,
+    /// The gate said: a second principal must confirm first.
+    Hold,
     /// The gate said no.
     Deny,
     /// The domain said no.
@@ -55,6 +57,9 @@ pub struct Receipt {
     pub message: Option<String>,
     /// The entries that it caused.
     pub entries: Vec<ReceiptEntry>,
+    /// The hold that is open for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
     /// The head over them.
     #[serde(serialize_with = "serialize_head")]
     pub head: Note,
@@ -68,6 +73,9 @@ pub struct Receipt {
     pub secret: Option<String>,
     /// The ledger's stage.
     pub stage: &'static str,
+    /// What passed and should not pass for long: `unsigned`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<&'static str>,
 }
 
 impl Serialize for Code {

@@ -9,6 +9,8 @@ pub enum Class {
     Conflict,
     /// The gate's no; recorded.
     Denial,
+    /// The gate's wait for a second principal; recorded.
+    Hold,
     /// The domain's no; recorded.
     Refusal,
     /// The ledger failed or may not serve.
@@ -56,6 +58,7 @@ codes! {
     OutOfRange "out_of_range" Invalid;
     MalformedValue "malformed_value" Invalid;
     EntityRequired "entity_required" Invalid;
+    SecretInArguments "secret_in_arguments" Invalid;
     Unauthenticated "unauthenticated" Conflict;
     IdempotencyConflict "idempotency_conflict" Conflict;
     EpochChanged "epoch_changed" Conflict;
@@ -63,12 +66,37 @@ codes! {
     RequestExpired "request_expired" Conflict;
     WrongSeq "wrong_seq" Conflict;
     BadSignature "bad_signature" Conflict;
+    OverQuota "over_quota" Conflict;
+    KillSwitch "kill_switch" Denial;
     PrincipalNotActive "principal_not_active" Denial;
     ScopeForeign "scope_foreign" Denial;
     ScopeClosed "scope_closed" Denial;
     RoleInsufficient "role_insufficient" Denial;
+    CapabilityDisabled "capability_disabled" Denial;
+    SwitchOff "switch_off" Denial;
+    ProductionRefused "production_refused" Denial;
+    LiveGateClosed "live_gate_closed" Denial;
+    HostKeyUnverified "host_key_unverified" Denial;
+    GrantRequired "grant_required" Denial;
+    GrantUnknown "grant_unknown" Denial;
+    GrantExpired "grant_expired" Denial;
+    GrantRevoked "grant_revoked" Denial;
+    GrantConsumed "grant_consumed" Denial;
+    GrantScope "grant_scope" Denial;
+    GrantJob "grant_job" Denial;
+    GrantWorker "grant_worker" Denial;
+    GrantUse "grant_use" Denial;
+    GrantReference "grant_reference" Denial;
+    StaleFence "stale_fence" Denial;
+    ClaimExpired "claim_expired" Denial;
+    LeaseOver "lease_over" Denial;
     AttestationRequired "attestation_required" Denial;
     SeparationRequired "separation_required" Denial;
+    NoRoute "no_route" Denial;
+    HoldDenied "hold_denied" Denial;
+    HoldExpired "hold_expired" Denial;
+    HoldCancelled "hold_cancelled" Denial;
+    ConfirmationRequired "confirmation_required" Hold;
     NotFound "not_found" Refusal;
     WrongState "wrong_state" Refusal;
     ScopeExists "scope_exists" Refusal;
@@ -96,6 +124,46 @@ codes! {
     HostKeyDisabled "host_key_disabled" Refusal;
     FingerprintMoved "fingerprint_moved" Refusal;
     RangeInvalid "range_invalid" Refusal;
+    RoleBuiltIn "role_built_in" Refusal;
+    RoleUnknown "role_unknown" Refusal;
+    RoleAssigned "role_assigned" Refusal;
+    RoleLimit "role_limit" Refusal;
+    CapabilityExists "capability_exists" Refusal;
+    CapabilityUnknown "capability_unknown" Refusal;
+    ScopeNotRoot "scope_not_root" Refusal;
+    ScopeNotBelow "scope_not_below" Refusal;
+    CommandEmpty "command_empty" Refusal;
+    MarkLimit "mark_limit" Refusal;
+    HoldLimit "hold_limit" Refusal;
+    HoldOver "hold_over" Refusal;
+    NotEligible "not_eligible" Refusal;
+    WorkerRevoked "worker_revoked" Refusal;
+    WorkerWrong "worker_wrong" Refusal;
+    WorkerScopeWrong "worker_scope_wrong" Refusal;
+    WorkerCapabilityMissing "worker_capability_missing" Refusal;
+    WorkerDisabled "worker_disabled" Refusal;
+    WorkerStale "worker_stale" Refusal;
+    WorkerUnhealthy "worker_unhealthy" Refusal;
+    WorkerUntrusted "worker_untrusted" Refusal;
+    StageOther "stage_other" Refusal;
+    TargetRequired "target_required" Refusal;
+    CommandNotAllowlisted "command_not_allowlisted" Refusal;
+    JobExists "job_exists" Refusal;
+    JobOver "job_over" Refusal;
+    JobUnknown "job_unknown" Refusal;
+    LeaseOpen "lease_open" Refusal;
+    ResultRejected "result_rejected" Refusal;
+    ClaimHeld "claim_held" Refusal;
+    GrantOver "grant_over" Refusal;
+    GrantExists "grant_exists" Refusal;
+    GrantLimit "grant_limit" Refusal;
+    UseMismatch "use_mismatch" Refusal;
+    LeaseExists "lease_exists" Refusal;
+    LeaseEnded "lease_ended" Refusal;
+    FingerprintMalformed "fingerprint_malformed" Refusal;
+    TranscriptFull "transcript_full" Refusal;
+    NothingToRelease "nothing_to_release" Refusal;
+    Quarantined "quarantined" Refusal;
     ClockSuspect "clock_suspect" Error;
     StorageFull "storage_full" Error;
     QueueFull "queue_full" Error;

@@ -2,6 +2,7 @@
 //! SPEC 8. Pure: time, entropy and keys are arguments, nothing is written.
 
 use crate::code::Code;
+use crate::answer::Effect;
 use crate::domains::{self, Asked, DecisionEvent, Draft, Ended, Event, Facts, Meta, World};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::format::hash::{Digest, PRIVATE};
 use crate::format::ids::Origin;
 use crate::format::key::PrivateKey;
 use crate::format::statement::{RequestStatement, entry_bytes, request_bytes};
-use crate::gate::{self, Credential, Request};
+use crate::gate::{self, Caller, Credential, Request, Verdict};
 
 /// A part as it is stored: salt and canonical text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +49,52 @@ fn conflict<T>(code: Code, message: impl Into<String>) -> std::result::Result<T,
 /// What became of a request that was recorded.
 #[derive(Debug)]
 pub(crate) struct Recorded {
+    pub(crate) effect: Effect,
     pub(crate) code: Option<Code>,
     pub(crate) message: Option<String>,
     pub(crate) entries: Vec<Sealed>,
     pub(crate) secret: Option<String>,
+    pub(crate) hold: Option<String>,
+}
+
+/// What gate and domain answer, before anything is sealed.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) code: Option<Code>,
+    pub(crate) message: Option<String>,
+    pub(crate) drafts: Vec<Draft>,
+}
+
+/// An event with its envelope, to be folded once more where readers look.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    position: u64,
+    time: i64,
+    scope: String,
+    id: String,
+    actor: String,
+    attestation: Option<(crate::format::ids::KeyId, u64)>,
+    action: Option<&'static str>,
+    cause: Vec<u64>,
+    address: Digest,
+    event: Event,
+}
+
+impl Folded {
+    /// Folds it into a world.
+    pub(crate) fn into(self, world: &mut World, ended: &mut Vec<Ended>) {
+        let meta = Meta {
+            position: self.position,
+            time: self.time,
+            scope: &self.scope,
+            id: &self.id,
+            actor: &self.actor,
+            attestation: self.attestation,
+            action: self.action,
+            cause: &self.cause,
+        };
+        world.fold(&meta, self.address, &self.event, ended);
+    }
 }
 
 /// What the door works with: the writer's world and the means to seal.
@@ -63,6 +106,8 @@ pub(crate) struct Door {
     pub(crate) entropy: Entropy,
     /// What ended since it was last drained.
     pub(crate) ended: Vec<Ended>,
+    /// What was sealed and is not published yet.
+    pub(crate) unpublished: Vec<Folded>,
 }
 
 /// The statement of a request as its author signs it.
@@ -70,7 +115,7 @@ pub fn statement<'a>(request: &'a Request, origin: &'a str, actor: &'a str, seq:
     let attestation = request.attestation.as_ref()?;
     request_bytes(&RequestStatement {
         action: request.spec.id,
-        actor: Actor { on_behalf: None, launcher: None, principal: actor, session: None },
+        actor: Actor { on_behalf: None, launcher: None, principal: actor, session: session(request) },
         args: request.args_digest(),
         author: attestation.key,
         entity: Entity { id: request.id.as_str(), kind: request.spec.entity },
@@ -83,44 +128,18 @@ pub fn statement<'a>(request: &'a Request, origin: &'a str, actor: &'a str, seq:
     .ok()
 }
 
+/// The token that a request names itself by; whether it is live is another question.
+fn session(request: &Request) -> Option<&str> {
+    match &request.credential {
+        Credential::Token(text) => domains::token::id_of(text),
+        Credential::Key | Credential::System(_) => None,
+    }
+}
+
 impl Door {
     /// Steps 2 and 4 without the running number: who asks, and whether the signature is theirs.
-    pub(crate) fn authenticate(&self, request: &Request, now: i64) -> std::result::Result<String, Conflict> {
-        let signer = match &request.attestation {
-            None => None,
-            Some(attestation) if attestation.log != self.origin.as_str() => {
-                let text = format!("the request is for `{}`, this is `{}`", attestation.log, self.origin);
-                return conflict(Code::EpochChanged, text);
-            }
-            Some(attestation) => match self.world.keys.get(attestation.key) {
-                Some(key) if key.purpose == domains::key::Use::Request && key.suspect.is_none() => Some(key),
-                _ => return conflict(Code::UnknownKey, format!("`{}` is no live key", attestation.key)),
-            },
-        };
-        let actor = match (&request.credential, signer) {
-            (Credential::System(_), _) => domains::principal::SYSTEM,
-            (Credential::Token(text), _) => match self.world.tokens.authenticate(text, now) {
-                Some(principal) => principal,
-                None => return conflict(Code::Unauthenticated, "no live credential came with the request"),
-            },
-            (Credential::Key, Some(key)) => key.principal.as_str(),
-            (Credential::Key, None) => {
-                return conflict(Code::Unauthenticated, "no live credential came with the request");
-            }
-        };
-        if let (Some(key), Some(attestation)) = (signer, &request.attestation) {
-            if key.principal != actor {
-                return conflict(
-                    Code::UnknownKey,
-                    format!("`{}` is not a key of `{actor}`", attestation.key),
-                );
-            }
-            let text = statement(request, self.origin.as_str(), actor, attestation.seq).unwrap_or_default();
-            if !key.public.verifies(&text, &attestation.sig) {
-                return conflict(Code::BadSignature, "the request's signature does not verify");
-            }
-        }
-        Ok(actor.to_owned())
+    pub(crate) fn authenticate(&self, request: &Request, now: i64) -> std::result::Result<Caller, Conflict> {
+        authenticate(&self.world, &self.origin, request, now)
     }
 
     /// The rest of step 4, after a replay was ruled out.
@@ -138,56 +157,51 @@ impl Door {
         Ok(())
     }
 
-    /// Steps 7 to 9 without the disk: gate, decide, seal, fold into the writer's world.
+    /// Steps 7 to 9 without the disk: gate, decide, seal, fold into the writer's world. `None` when it is a no that
+    /// is only counted.
     pub(crate) fn answer(
         &mut self,
         request: &Request,
-        actor: &str,
+        caller: &Caller,
         key: Digest,
         facts: &Facts,
         (now, wall): (i64, i64),
-    ) -> Result<Recorded> {
+    ) -> Result<Option<Recorded>> {
         let fresh: [u8; 32] = self.entropy.take()?;
-        let scope_ended = facts.has_ended("scope", request.scope.as_str());
-        let mut secret = None;
-        let (code, message, drafts) = match gate::evaluate(&self.world, scope_ended, request, actor) {
-            Err(denial) => {
-                let event = DecisionEvent::Denied { code: denial.code.as_str().to_owned() };
-                (Some(denial.code), Some(denial.message), vec![decision(request, event)])
-            }
-            Ok(()) => {
-                let asked = Asked {
-                    actor,
-                    log: self.origin.as_str(),
-                    scope: &request.scope,
-                    id: request.id.as_str(),
-                    args: &request.args,
-                    fresh: &fresh,
-                    now,
-                    wall,
-                };
-                match domains::decide(&self.world, facts, &request.action, &asked) {
-                    Err(refusal) => {
-                        let event = DecisionEvent::Refused { code: refusal.code.as_str().to_owned() };
-                        (Some(refusal.code), Some(refusal.message), vec![decision(request, event)])
-                    }
-                    Ok(drafts) => {
-                        if let domains::Action::Token(domains::token::Action::Issue { .. }) = request.action {
-                            let stage = self.world.settings().stage.as_str();
-                            secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
-                        }
-                        (None, None, drafts)
-                    }
-                }
-            }
+        let Answered { code, message, mut drafts } =
+            answer(&self.world, &self.origin, request, caller, facts, &fresh, (now, wall));
+        let Some(first) = drafts.first() else { return Ok(None) };
+        let (effect, _) = domains::outcome(&first.event);
+        let only_said = matches!(first.event, Event::Decision(_));
+        if only_said && self.world.door.is_over(&caller.principal, now) {
+            return Ok(None);
+        }
+        let hold = match &first.event {
+            Event::Hold(domains::hold::Event::Opened { hold, .. })
+            | Event::Decision(DecisionEvent::Held { hold }) => Some(hold.clone()),
+            _ => None,
         };
+        let mut secret = None;
+        if let (None, domains::Action::Token(domains::token::Action::Issue { .. })) = (code, &request.action) {
+            let stage = self.world.settings().stage.as_str();
+            secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
+        }
+        if let Some(id) = caller.session.as_deref().filter(|id| self.world.tokens.is_once(id)) {
+            let ends_itself = drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
+            if !ends_itself {
+                drafts.push(domains::token::spent(id));
+            }
+        }
         let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len());
         for draft in &drafts {
-            let cause: Vec<u64> = entries.first().map(|first| first.position).into_iter().collect();
+            let mut cause = draft.cause.clone();
+            cause.extend(entries.first().map(|first| first.position));
+            cause.sort_unstable();
+            cause.dedup();
             let asked = entries.is_empty().then_some((request, key));
-            entries.push(self.seal(draft, request.scope.as_str(), actor, asked, &cause, now)?);
+            entries.push(self.seal(draft, request.scope.as_str(), caller, asked, &cause, now)?);
         }
-        Ok(Recorded { code, message, entries, secret })
+        Ok(Some(Recorded { effect, code, message, entries, secret, hold }))
     }
 
     /// Seals one event and folds it in. `asked` is the request with its scoped key, on the first entry it caused.
@@ -195,7 +209,7 @@ impl Door {
         &mut self,
         draft: &Draft,
         scope: &str,
-        actor: &str,
+        caller: &Caller,
         asked: Option<(&Request, Digest)>,
         cause: &[u64],
         now: i64,
@@ -222,7 +236,12 @@ impl Door {
         let sig = attest.map(|attest| base64(&attest.sig));
         let blind = hex(&self.entropy.take::<16>()?);
         let mut entry = Entry {
-            actor: Actor { on_behalf: None, launcher: None, principal: actor, session: None },
+            actor: Actor {
+                on_behalf: None,
+                launcher: None,
+                principal: &caller.principal,
+                session: caller.session.as_deref(),
+            },
             attestation: attest.map(|a| Attestation { key: a.key, seq: a.seq, sig: sig.as_deref() }),
             blind: &blind,
             by,
@@ -256,21 +275,136 @@ impl Door {
             time: now,
             scope,
             id: &draft.entity_id,
-            actor,
+            actor: &caller.principal,
             attestation: entry.attestation.map(|a| (a.key, a.seq)),
+            action: asked.map(|(request, _)| request.spec.id),
+            cause,
         };
         self.world.fold(&meta, address, &draft.event, &mut self.ended);
+        self.unpublished.push(Folded {
+            position: meta.position,
+            time: now,
+            scope: scope.to_owned(),
+            id: draft.entity_id.clone(),
+            actor: caller.principal.clone(),
+            attestation: meta.attestation,
+            action: asked.map(|(request, _)| request.spec.id),
+            cause: cause.to_vec(),
+            address,
+            event: draft.event.clone(),
+        });
         let args = asked.map(|(request, _)| Part { salt: request.salt, text: request.args_text.clone() });
         Ok(Sealed { position: meta.position, kind, leaf, address, private, args })
     }
 }
 
-fn decision(request: &Request, event: DecisionEvent) -> Draft {
+/// Who asks, and whether the signature is theirs.
+pub(crate) fn authenticate(
+    world: &World,
+    origin: &Origin,
+    request: &Request,
+    now: i64,
+) -> std::result::Result<Caller, Conflict> {
+    let signer = match &request.attestation {
+        None => None,
+        Some(attestation) if attestation.log != origin.as_str() => {
+            let text = format!("the request is for `{}`, this is `{origin}`", attestation.log);
+            return conflict(Code::EpochChanged, text);
+        }
+        Some(attestation) => match world.keys.get(attestation.key) {
+            Some(key) if key.purpose == domains::key::Use::Request && key.suspect.is_none() => Some(key),
+            _ => return conflict(Code::UnknownKey, format!("`{}` is no live key", attestation.key)),
+        },
+    };
+    let (session, actor) = match (&request.credential, signer) {
+        (Credential::System(_), _) => (None, domains::principal::SYSTEM),
+        (Credential::Token(text), _) => match world.tokens.authenticate(text, now) {
+            Some((session, principal)) => (Some(session.to_owned()), principal),
+            None => return conflict(Code::Unauthenticated, "no live credential came with the request"),
+        },
+        (Credential::Key, Some(key)) => (None, key.principal.as_str()),
+        (Credential::Key, None) => {
+            return conflict(Code::Unauthenticated, "no live credential came with the request");
+        }
+    };
+    if let (Some(key), Some(attestation)) = (signer, &request.attestation) {
+        if key.principal != actor {
+            return conflict(Code::UnknownKey, format!("`{}` is not a key of `{actor}`", attestation.key));
+        }
+        let text = statement(request, origin.as_str(), actor, attestation.seq).unwrap_or_default();
+        if !key.public.verifies(&text, &attestation.sig) {
+            return conflict(Code::BadSignature, "the request's signature does not verify");
+        }
+    }
+    Ok(Caller { principal: actor.to_owned(), session })
+}
+
+/// What gate and domain answer. Pure: the writer, a preview and a recomputation ask the same.
+pub(crate) fn answer(
+    world: &World,
+    origin: &Origin,
+    request: &Request,
+    caller: &Caller,
+    facts: &Facts,
+    fresh: &[u8; 32],
+    (now, wall): (i64, i64),
+) -> Answered {
+    let actor = caller.principal.as_str();
+    let refused = |refusal: domains::Refusal| {
+        let event = DecisionEvent::Refused { code: refusal.code.as_str().to_owned() };
+        let drafts = vec![decision(request, Event::Decision(event))];
+        Answered { code: Some(refusal.code), message: Some(refusal.message), drafts }
+    };
+    let approval = match gate::evaluate(world, facts, request, caller, now) {
+        Verdict::Deny(denial) => {
+            let event = DecisionEvent::Denied { code: denial.code.as_str().to_owned() };
+            let drafts = vec![decision(request, Event::Decision(event))];
+            return Answered { code: Some(denial.code), message: Some(denial.to_string()), drafts };
+        }
+        Verdict::Hold(open) => {
+            let (event, id) = match open {
+                Some(id) => (Event::Decision(DecisionEvent::Held { hold: id.to_owned() }), id.to_owned()),
+                None => match domains::hold::open(world, request, actor, fresh, now) {
+                    Err(refusal) => return refused(refusal),
+                    Ok((event, id)) => (Event::Hold(event), id),
+                },
+            };
+            let text = format!("a second principal must confirm this: `hold.approve --id {id}`, then ask again");
+            let drafts = vec![decision(request, event)];
+            return Answered { code: Some(Code::ConfirmationRequired), message: Some(text), drafts };
+        }
+        Verdict::Allow(approval) => approval,
+    };
+    let asked = Asked {
+        actor,
+        log: origin.as_str(),
+        scope: &request.scope,
+        id: request.id.as_str(),
+        args: &request.args,
+        fresh,
+        now,
+        wall,
+    };
+    match domains::decide(world, facts, &request.action, &asked) {
+        Err(refusal) => refused(refusal),
+        Ok(mut drafts) => {
+            if let (Some(position), Some(first)) = (approval, drafts.first_mut()) {
+                first.cause.push(position);
+            }
+            let code = drafts.first().and_then(|first| domains::outcome(&first.event).1);
+            let message = code.and_then(|_| drafts.first().and_then(|first| domains::reason(&first.event)));
+            Answered { code, message, drafts }
+        }
+    }
+}
+
+fn decision(request: &Request, event: Event) -> Draft {
     Draft {
         entity_kind: request.spec.entity,
         entity_id: request.id.to_string(),
-        event: Event::Decision(event),
+        event,
         private: None,
+        cause: Vec::new(),
     }
 }
 
@@ -291,6 +425,8 @@ pub(crate) fn fold_leaf(world: &mut World, leaf: &[u8], ended: &mut Vec<Ended>) 
         id: entry.entity.id,
         actor: entry.actor.principal,
         attestation: entry.attestation.map(|a| (a.key, a.seq)),
+        action: entry.by.map(|by| by.action),
+        cause: &entry.cause,
     };
     world.fold(&meta, entry::address(leaf), &event, ended);
     Ok(())

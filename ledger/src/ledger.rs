@@ -14,7 +14,10 @@ use crate::format::json::Value;
 use crate::format::key::{self, LogVerifier, PrivateKey, PublicKey};
 use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
 use crate::format::tree::Frontier;
-use crate::gate::{self, Credential, Request, SystemMark};
+use crate::fingerprint::FingerprintKey;
+use crate::gate::{self, Caller, Credential, Request, SystemMark};
+use crate::published::{Counted, Published};
+use crate::relay;
 use crate::queue::{Queue, Reply, Waiting};
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
@@ -66,6 +69,9 @@ pub struct Ledger {
     origin: Origin,
     paths: Paths,
     snapshots: Mutex<Snapshots>,
+    pub(crate) clock: Clock,
+    pub(crate) published: Arc<Published>,
+    pub(crate) fingerprints: FingerprintKey,
     _lock: Lock,
 }
 
@@ -186,16 +192,28 @@ impl Ledger {
         let reader = Reader::open(&paths.store())?;
         let answered = Answered::open(&paths.index(), &reader, 0)?;
         let over = Over::open(&reader)?;
-        let mut time = LedgerTime::start(clock, None);
+        let mut time = LedgerTime::start(clock.clone(), None);
         let now = time.now();
-        let mut door = Door { world: World::default(), origin, entry_key, entropy, ended: Vec::new() };
+        let fingerprints = store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?;
+        let mut door = Door {
+            world: World::default(),
+            origin,
+            entry_key,
+            entropy,
+            ended: Vec::new(),
+            unpublished: Vec::new(),
+        };
         let draft = Draft {
             entity_kind: "ledger",
             entity_id: genesis.name.to_string(),
             event: domains::Event::Ledger(Event::Opened(Box::new(settings))),
             private: None,
+            cause: Vec::new(),
         };
-        let opened = door.seal(&draft, "/", domains::principal::SYSTEM, None, &[], now)?;
+        let system = Caller::by_key(domains::principal::SYSTEM);
+        let opened = door.seal(&draft, "/", &system, None, &[], now)?;
+        door.unpublished.clear();
+        let published = Arc::new(Published::new(door.world.clone()));
         let mut writer = Writer {
             door,
             time,
@@ -210,10 +228,12 @@ impl Ledger {
             watch: Watch::over(&paths)?,
             paths: paths.clone(),
             trace,
+            published,
+            counted: Counted::default(),
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.answered.add(Vec::new(), 1, opened.address);
-        Self::start(writer, lock, paths, 0)
+        Self::start(writer, lock, paths, 0, (clock, fingerprints))
     }
 
     /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
@@ -265,8 +285,11 @@ impl Ledger {
             anchor.write(&head)?;
             trace.step(Step::Anchored { size });
         }
-        let time = LedgerTime::start(clock, Some(world.time));
-        let door = Door { world, origin, entry_key, entropy: Entropy::default(), ended: Vec::new() };
+        let time = LedgerTime::start(clock.clone(), Some(world.time));
+        let mut entropy = Entropy::default();
+        let fingerprints = store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?;
+        let published = Arc::new(Published::new(world.clone()));
+        let door = Door { world, origin, entry_key, entropy, ended: Vec::new(), unpublished: Vec::new() };
         let writer = Writer {
             door,
             time,
@@ -281,11 +304,20 @@ impl Ledger {
             watch: Watch::over(&paths)?,
             paths: paths.clone(),
             trace,
+            published,
+            counted: Counted::default(),
         };
-        Self::start(writer, lock, paths, loaded.from)
+        Self::start(writer, lock, paths, loaded.from, (clock, fingerprints))
     }
 
-    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64) -> Result<Self> {
+    fn start(
+        writer: Writer,
+        lock: Lock,
+        paths: Paths,
+        snapshot: u64,
+        (clock, fingerprints): (Clock, FingerprintKey),
+    ) -> Result<Self> {
+        let published = Arc::clone(&writer.published);
         let queue = Arc::new(Queue::default());
         let inbox = Arc::clone(&queue);
         let origin = writer.door.origin.clone();
@@ -297,7 +329,17 @@ impl Ledger {
             })
             .map_err(|error| Error::io("start the writer of", &paths.dir, error))?;
         let snapshots = Mutex::new(Snapshots { last: snapshot, running: None });
-        Ok(Self { queue, thread: Some(thread), origin, paths, snapshots, _lock: lock })
+        Ok(Self {
+            queue,
+            thread: Some(thread),
+            origin,
+            paths,
+            snapshots,
+            clock,
+            published,
+            fingerprints,
+            _lock: lock,
+        })
     }
 
     /// Asks, and waits for the durable answer.
@@ -315,22 +357,29 @@ impl Ledger {
     }
 
     /// Asks; `reply` runs on the writer's thread once the answer is durable, and must not block.
-    pub fn submit_with(&self, request: Request, reply: Reply) -> Result<()> {
+    pub fn submit_with(&self, mut request: Request, reply: Reply) -> Result<()> {
+        self.search(&mut request);
         self.queue.push(Waiting { request, reply })
     }
 
     /// Asks many things at once, all or none of which are taken in; each reply as with [`Self::submit_with`].
-    pub fn submit_all(&self, requests: Vec<(Request, Reply)>) -> Result<()> {
+    pub fn submit_all(&self, mut requests: Vec<(Request, Reply)>) -> Result<()> {
+        for (request, _) in &mut requests {
+            self.search(request);
+        }
         self.queue.push_all(requests.into_iter().map(|(request, reply)| Waiting { request, reply }).collect())
     }
 
-    /// What `look` sees of the world that the writer decides from.
-    pub fn look<T: Send + 'static>(&self, look: impl FnOnce(&World) -> T + Send + 'static) -> Result<T> {
-        let (send, receive) = mpsc::sync_channel(1);
-        self.queue.look(Box::new(move |world| {
-            let _ = send.send(look(world));
-        }))?;
-        receive.recv().map_err(|_| Error::new(Code::Stopped, "the writer has ended"))
+    /// Looks for leased material in what a worker relays.
+    fn search(&self, request: &mut Request) {
+        if relay::is_relay(request) {
+            self.published.look(|world| relay::search(world, &self.fingerprints, request));
+        }
+    }
+
+    /// What `look` sees of the world as far as it is durable; appending waits as long as it looks.
+    pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        self.published.look(look)
     }
 
     /// The origin.

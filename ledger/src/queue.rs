@@ -2,7 +2,6 @@
 
 use crate::answer::Answer;
 use crate::code::Code;
-use crate::domains::World;
 use crate::error::{Error, Result};
 use crate::format::limits::{BATCH, QUEUE};
 use crate::gate::Request;
@@ -11,9 +10,6 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 /// What is done with an answer; it runs on the writer's thread and must not block.
 pub type Reply = Box<dyn FnOnce(Answer) + Send>;
-
-/// What somebody wants to see of the writer's world; it runs on the writer's thread and must be short.
-pub(crate) type Look = Box<dyn FnOnce(&World) + Send>;
 
 /// A request that waits.
 pub(crate) struct Waiting {
@@ -25,7 +21,6 @@ pub(crate) struct Waiting {
 struct State {
     reserved: VecDeque<Waiting>,
     main: VecDeque<Waiting>,
-    looks: Vec<Look>,
     closed: bool,
 }
 
@@ -49,7 +44,7 @@ impl Queue {
         if state.closed {
             return Err(Error::new(Code::Stopped, "the writer has ended"));
         }
-        let queue = if waiting.request.spec.reduces_risk { &mut state.reserved } else { &mut state.main };
+        let queue = if waiting.request.spec.reduces_risk() { &mut state.reserved } else { &mut state.main };
         if queue.len() >= QUEUE {
             return Err(Error::new(Code::QueueFull, format!("{QUEUE} requests are waiting")));
         }
@@ -72,7 +67,7 @@ impl Queue {
             ));
         }
         for waiting in waiting {
-            let reserved = waiting.request.spec.reduces_risk;
+            let reserved = waiting.request.spec.reduces_risk();
             if reserved { &mut state.reserved } else { &mut state.main }.push_back(waiting);
         }
         drop(state);
@@ -80,22 +75,10 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a look at the world.
-    pub(crate) fn look(&self, look: Look) -> Result<()> {
+    /// Waits for work: up to a batch of requests; `None` once the queue is closed and empty.
+    pub(crate) fn take(&self) -> Option<Vec<Waiting>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.closed {
-            return Err(Error::new(Code::Stopped, "the writer has ended"));
-        }
-        state.looks.push(look);
-        drop(state);
-        self.filled.notify_one();
-        Ok(())
-    }
-
-    /// Waits for work: looks, and up to a batch of requests; `None` once the queue is closed and empty.
-    pub(crate) fn take(&self) -> Option<(Vec<Look>, Vec<Waiting>)> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.reserved.is_empty() && state.main.is_empty() && state.looks.is_empty() {
+        while state.reserved.is_empty() && state.main.is_empty() {
             if state.closed {
                 return None;
             }
@@ -105,7 +88,7 @@ impl Queue {
         let second = state.main.len().min(BATCH - first);
         let mut batch: Vec<Waiting> = state.reserved.drain(..first).collect();
         batch.extend(state.main.drain(..second));
-        Some((std::mem::take(&mut state.looks), batch))
+        Some(batch)
     }
 
     /// Takes no more requests; what waits is still answered.
@@ -118,7 +101,6 @@ impl Queue {
     pub(crate) fn drain(&self) -> Vec<Waiting> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
-        state.looks.clear();
         let mut waiting: Vec<Waiting> = state.reserved.drain(..).collect();
         waiting.extend(state.main.drain(..));
         waiting

@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Effect, Receipt, ReceiptEntry};
 use crate::clock::LedgerTime;
 use crate::code::Code;
+use crate::domains::door::minute_of;
 use crate::domains::{self, Facts};
 use crate::door::{Conflict, Door, Recorded, Sealed};
 use crate::error::{Error, Result};
@@ -11,7 +12,10 @@ use crate::format::entry;
 use crate::format::hash::{ARGS, Digest};
 use crate::format::key::PrivateKey;
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
-use crate::gate::{self, Request};
+use crate::gate::{self, Caller, Request};
+use crate::published::{Counted, Published};
+use crate::{facts, relay};
+use std::sync::Arc;
 use crate::queue::{Queue, Reply, Waiting};
 use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
@@ -39,6 +43,8 @@ pub(crate) struct Writer {
     pub(crate) watch: Watch,
     pub(crate) paths: Paths,
     pub(crate) trace: Tracer,
+    pub(crate) published: Arc<Published>,
+    pub(crate) counted: Counted,
 }
 
 /// What may have ended: asked before the table is, because most of what is asked about has not.
@@ -74,14 +80,21 @@ impl Over {
     }
 }
 
+/// What a receipt is made from.
+struct Outcome {
+    effect: Effect,
+    code: Option<Code>,
+    message: Option<String>,
+    entries: Vec<ReceiptEntry>,
+    secret: Option<String>,
+    hold: Option<String>,
+    replay: bool,
+    warning: Option<&'static str>,
+}
+
 /// What is ready to be answered once the batch is durable.
 enum Ready {
-    Recorded {
-        code: Option<Code>,
-        message: Option<String>,
-        entries: Vec<ReceiptEntry>,
-        secret: Option<String>,
-    },
+    Recorded(Box<Outcome>),
     /// An entry of this batch or of the store answered the same key before.
     Replay(Digest, Box<Request>),
     Conflict(Conflict),
@@ -92,13 +105,8 @@ impl Writer {
     /// Serves the queue until it is closed. An error means that nobody knows what is durable: the caller ends
     /// the process.
     pub(crate) fn run(mut self, queue: &Queue) -> Result<()> {
-        while let Some((looks, batch)) = queue.take() {
-            for look in looks {
-                look(&self.door.world);
-            }
-            if !batch.is_empty() {
-                self.batch(batch)?;
-            }
+        while let Some(batch) = queue.take() {
+            self.batch(batch)?;
         }
         self.answered.finish()?;
         // A clean end leaves no WAL behind; whether it works changes nothing that was promised.
@@ -113,6 +121,7 @@ impl Writer {
         let mut entries: Vec<Sealed> = Vec::with_capacity(batch.len());
         let mut keys: HashMap<Digest, u64> = HashMap::with_capacity(batch.len());
         let space = free_space(&self.paths);
+        self.count(&mut entries, &mut keys);
         for waiting in batch {
             let outcome = self.request(waiting.request, &mut entries, &mut keys, space);
             ready.push((waiting.reply, outcome));
@@ -128,6 +137,7 @@ impl Writer {
         if let Some(last) = entries.last() {
             self.answered.add(keys.into_iter().collect(), last.position + 1, last.address);
         }
+        self.published.take(&mut self.door.unpublished);
         for (reply, outcome) in ready {
             reply(self.render(outcome));
         }
@@ -135,27 +145,55 @@ impl Writer {
         Ok(())
     }
 
+    /// Records what was only counted in minutes that are over.
+    fn count(&mut self, entries: &mut Vec<Sealed>, keys: &mut HashMap<Digest, u64>) {
+        let now = self.time.now();
+        for (actor, minute, count) in self.counted.take_before(minute_of(now)) {
+            let scope = self.door.world.principals.get(&actor).map(|principal| principal.scope.clone());
+            let request = scope.and_then(|scope| {
+                let salt = self.door.entropy.take().ok()?;
+                relay::counted(&scope, &actor, (minute, count), self.door.origin.name(), salt)
+            });
+            if let Some(request) = request {
+                self.request(request, entries, keys, None);
+            }
+        }
+    }
+
     /// Steps 2 to 8 for one request: nothing is durable yet.
     fn request(
         &mut self,
-        request: Request,
+        mut request: Request,
         entries: &mut Vec<Sealed>,
         keys: &mut HashMap<Digest, u64>,
         space: Option<u64>,
     ) -> Ready {
         let now = self.time.now();
-        let actor = match self.door.authenticate(&request, now) {
-            Ok(actor) => actor,
+        let mut caller = match self.door.authenticate(&request, now) {
+            Ok(caller) => caller,
             Err(conflict) => return Ready::Conflict(conflict),
         };
-        let key = gate::idempotency_digest(&actor, &request.scope, request.spec.id, &request.key);
-        let known = match self.find(&key, keys) {
-            Ok(known) => known,
+        let warning = self.warning(&request, &caller);
+        if request.tainted.is_some() {
+            match self.without_secret(&request, &caller, entries, now) {
+                Ok(Ok(clean)) => request = clean,
+                Ok(Err(conflict)) => return Ready::Conflict(conflict),
+                Err(error) => return Ready::Failed(error),
+            }
+            caller = Caller::by_key(domains::principal::SYSTEM);
+        }
+        let key = gate::idempotency_digest(&caller.principal, &request.scope, request.spec.id, &request.key);
+        let prior = match self.find(&key, keys) {
+            Ok(Prior::None) => None,
+            Ok(Prior::Answered) => return Ready::Replay(key, Box::new(request)),
+            // A hold is not final: the same request under the same key asks again.
+            Ok(Prior::Held(position, hold)) => match self.same_request(position, &request) {
+                Ok(true) => Some(hold),
+                Ok(false) => return Ready::Replay(key, Box::new(request)),
+                Err(error) => return Ready::Failed(error),
+            },
             Err(error) => return Ready::Failed(error),
         };
-        if known {
-            return Ready::Replay(key, Box::new(request));
-        }
         if let Err(conflict) = self.door.check_fresh(&request, now) {
             return Ready::Conflict(conflict);
         }
@@ -163,21 +201,26 @@ impl Writer {
         if !confirms && let Err(error) = self.time.check() {
             return Ready::Failed(error);
         }
-        if !request.spec.reduces_risk && space.is_some_and(|free| free < SPACE_MIN) {
+        if !request.spec.reduces_risk() && space.is_some_and(|free| free < SPACE_MIN) {
             let text = format!("less than {} MiB are free on the ledger's disk", SPACE_MIN >> 20);
             return Ready::Failed(Error::new(Code::StorageFull, text));
         }
-        let facts = match self.facts(&request) {
+        let facts = match self.facts(&request, &caller, prior, entries) {
             Ok(facts) => facts,
             Err(error) => return Ready::Failed(error),
         };
         let instants = (now, self.time.wall());
-        match self.door.answer(&request, &actor, key, &facts, instants) {
-            Ok(recorded) => {
+        match self.door.answer(&request, &caller, key, &facts, instants) {
+            Ok(None) => {
+                self.counted.add(&caller.principal, minute_of(now));
+                let text = format!("more than {} noes in a minute; further ones are only counted", domains::door::QUOTA);
+                Ready::Conflict(Conflict { code: Code::OverQuota, message: text })
+            }
+            Ok(Some(recorded)) => {
                 if confirms && recorded.code.is_none() {
                     self.time.confirm();
                 }
-                let Recorded { code, message, entries: sealed, secret } = recorded;
+                let Recorded { effect, code, message, entries: sealed, secret, hold } = recorded;
                 keys.extend(sealed.first().map(|first| (key, first.position)));
                 let receipt = |e: &Sealed| ReceiptEntry {
                     address: e.address,
@@ -186,36 +229,111 @@ impl Writer {
                 };
                 let receipts = sealed.iter().map(receipt).collect();
                 entries.extend(sealed);
-                Ready::Recorded { code, message, entries: receipts, secret }
+                Ready::Recorded(Box::new(Outcome {
+                    effect,
+                    code,
+                    message,
+                    entries: receipts,
+                    secret,
+                    hold,
+                    replay: false,
+                    warning,
+                }))
             }
             Err(error) => Ready::Failed(error),
         }
     }
 
-    /// Whether an entry answered this key: one of this batch, or one of the store.
-    fn find(&self, key: &Digest, keys: &HashMap<Digest, u64>) -> Result<bool> {
-        if keys.contains_key(key) {
-            return Ok(true);
-        }
-        let Some(position) = self.answered.get(key)? else { return Ok(false) };
-        let Some(leaf) = self.reader.leaf(position)? else { return Ok(false) };
-        Ok(entry::read(&leaf).is_ok_and(|entry| entry.by.is_some_and(|by| by.key == *key)))
+    /// `unsigned`, where that is to be warned of.
+    fn warning(&self, request: &Request, caller: &Caller) -> Option<&'static str> {
+        let world = &self.door.world;
+        let kind = world.principals.get(&caller.principal)?.kind;
+        let warns = gate::level(world, kind) == domains::ledger::Level::Warn;
+        (warns && request.attestation.is_none()).then_some("unsigned")
     }
 
-    /// What the decision must know of things that are over: rows of `ended`, and of this batch.
-    fn facts(&self, request: &Request) -> Result<Facts> {
-        let mut facts = Facts::default();
-        let mut named = domains::needs(&request.action, &request.scope, request.id.as_str());
-        if !self.door.world.scope_is_open(&request.scope) {
-            named.push(("scope", request.scope.to_string()));
+    /// What the system records in place of a relayed event that looks like it holds a secret; nothing, when the
+    /// caller may not relay at all.
+    fn without_secret(
+        &mut self,
+        request: &Request,
+        caller: &Caller,
+        entries: &[Sealed],
+        now: i64,
+    ) -> Result<std::result::Result<Request, Conflict>> {
+        let facts = self.facts(request, caller, None, entries)?;
+        let allowed = gate::evaluate(&self.door.world, &facts, request, caller, now);
+        if let gate::Verdict::Allow(_) = allowed
+            && let Some(clean) =
+                relay::without_secret(request, &caller.principal, self.door.origin.name(), self.door.entropy.take()?)
+        {
+            return Ok(Ok(clean));
         }
-        for (kind, id) in named {
-            let here = self.door.ended.iter().any(|ended| ended.kind == kind && ended.id == id);
-            if here || (self.over.may_have(kind, &id) && self.reader.has_ended(kind, &id)?) {
-                facts.ended.push((kind, id));
-            }
+        let pointer = request.tainted.as_ref().map_or("", |found| found.pointer.as_str());
+        let message = format!("what stands at `{pointer}` looks like a secret, and it may not be relayed");
+        Ok(Err(Conflict { code: Code::SecretInArguments, message }))
+    }
+
+    /// Whether an entry answered this key: one of this batch, or one of the store.
+    fn find(&self, key: &Digest, keys: &HashMap<Digest, u64>) -> Result<Prior> {
+        if keys.contains_key(key) {
+            return Ok(Prior::Answered);
         }
-        Ok(facts)
+        let Some(position) = self.answered.get(key)? else { return Ok(Prior::None) };
+        let Some(leaf) = self.reader.leaf(position)? else { return Ok(Prior::None) };
+        if !entry::read(&leaf).is_ok_and(|entry| entry.by.is_some_and(|by| by.key == *key)) {
+            return Ok(Prior::None);
+        }
+        let ended = |kind: &str, id: &str| self.ended(kind, id);
+        Ok(match facts::hold_at(&self.door.world, &self.reader, position, &ended)? {
+            Some((_, state)) if state == "pending" => Prior::Answered,
+            Some(hold) => Prior::Held(position, hold),
+            None => Prior::Answered,
+        })
+    }
+
+    /// Whether the request that the entry at `position` answers is this one.
+    fn same_request(&self, position: u64, request: &Request) -> Result<bool> {
+        let (leaf, args) = (self.reader.leaf(position)?, self.reader.part(position, 1)?);
+        let (Some(leaf), Some(args)) = (leaf, args) else { return Ok(false) };
+        let salt = args.first_chunk::<32>().copied().unwrap_or_default();
+        let entry = entry::read(&leaf).map_err(|error| Error::damaged(error.to_string()))?;
+        let same = entry.by.is_some_and(|by| by.args == ARGS.commit(&salt, &request.args_text));
+        Ok(same && entry.entity.id == request.id.as_str())
+    }
+
+    /// The final state of something: of this batch, or of the store.
+    fn ended(&self, kind: &str, id: &str) -> Result<Option<String>> {
+        let here = self.door.ended.iter().rev().find(|ended| ended.kind == kind && ended.id == id);
+        if let Some(here) = here {
+            return Ok(Some(here.state.to_owned()));
+        }
+        if self.over.may_have(kind, id) { self.reader.ending(kind, id) } else { Ok(None) }
+    }
+
+    /// What the decision must know beside the world.
+    fn facts(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        prior: Option<(String, String)>,
+        entries: &[Sealed],
+    ) -> Result<Facts> {
+        let first = self.frontier.size();
+        let sources = facts::Sources {
+            ended: &|kind, id| self.ended(kind, id),
+            part: &|position, slot| {
+                let here = position.checked_sub(first).and_then(|at| entries.get(usize::try_from(at).ok()?));
+                match here {
+                    None => self.reader.part(position, slot),
+                    Some(entry) => {
+                        let part = if slot == 0 { &entry.private } else { &entry.args };
+                        Ok(part.as_ref().map(|part| [&part.salt[..], &part.text].concat()))
+                    }
+                }
+            },
+        };
+        facts::gather(&self.door.world, request, &caller.principal, prior, &sources)
     }
 
     /// Step 9: commit, sign, anchor. After this the entries may be answered.
@@ -288,10 +406,7 @@ impl Writer {
         match ready {
             Ready::Conflict(conflict) => Answer::Conflict(conflict),
             Ready::Failed(error) => Answer::Failed(error),
-            Ready::Recorded { code, message, entries, secret } => {
-                let effect = effect_of(entries.first().map_or("", |entry| entry.kind.as_str()));
-                self.receipt(effect, code, message, entries, secret, false)
-            }
+            Ready::Recorded(outcome) => self.receipt(*outcome),
             Ready::Replay(key, request) => match self.replay(&key, &request) {
                 Ok(answer) => answer,
                 Err(error) => Answer::Failed(error),
@@ -299,15 +414,8 @@ impl Writer {
         }
     }
 
-    fn receipt(
-        &self,
-        effect: Effect,
-        code: Option<Code>,
-        message: Option<String>,
-        entries: Vec<ReceiptEntry>,
-        secret: Option<String>,
-        replay: bool,
-    ) -> Answer {
+    fn receipt(&self, outcome: Outcome) -> Answer {
+        let Outcome { effect, code, message, entries, secret, hold, replay, warning } = outcome;
         let last = entries.last().map_or(0, |entry| entry.position);
         let position = format!("{}.{last}", self.door.origin.epoch());
         let (head, stage) = (self.head.clone(), self.door.world.settings().stage.as_str());
@@ -316,11 +424,13 @@ impl Writer {
             code,
             message,
             entries,
+            hold,
             head,
             position,
             replay,
             secret,
             stage,
+            warning,
         }))
     }
 
@@ -331,22 +441,23 @@ impl Writer {
         let size = self.frontier.size();
         let args = self.reader.part(first, 1)?.ok_or_else(missing)?;
         let mut entries = Vec::new();
-        let (mut code, mut same, mut secret) = (None, false, None);
+        let (mut effect, mut code, mut same, mut secret, mut hold) = (Effect::Allow, None, false, None, None);
         self.reader.leaves(first..size.min(first + 8), |position, leaf| {
             let entry = entry::read(leaf).map_err(|error| Error::damaged(error.to_string()))?;
             if position == first {
                 let salt = args.first_chunk::<32>().copied().unwrap_or_default();
                 same = entry.by.is_some_and(|by| by.args == ARGS.commit(&salt, &request.args_text))
                     && entry.entity.id == request.id.as_str();
-                if let Ok(domains::Event::Decision(event)) =
-                    domains::parse_event(entry.kind, entry.data.get().as_bytes())
-                {
-                    let (domains::DecisionEvent::Denied { code: text }
-                    | domains::DecisionEvent::Refused { code: text }) = event;
-                    code = Code::parse(&text);
-                }
+                let event = domains::parse_event(entry.kind, entry.data.get().as_bytes());
+                let event = event.map_err(|error| Error::damaged(error.to_string()))?;
+                (effect, code) = domains::outcome(&event);
+                hold = match event {
+                    domains::Event::Hold(domains::hold::Event::Opened { hold, .. })
+                    | domains::Event::Decision(domains::DecisionEvent::Held { hold }) => Some(hold),
+                    _ => None,
+                };
                 secret = (entry.kind == "token.issued").then(|| "secret_already_shown".to_owned());
-            } else if entry.by.is_some() || entry.cause != [first] {
+            } else if entry.by.is_some() || !entry.cause.contains(&first) {
                 return Ok(());
             }
             let consecutive = entries.len() as u64 == position - first;
@@ -360,17 +471,17 @@ impl Writer {
             let message = format!("the idempotency key answered another request at position {first}");
             return Ok(Answer::Conflict(Conflict { code: Code::IdempotencyConflict, message }));
         }
-        let effect = effect_of(entries.first().map_or("", |entry| entry.kind.as_str()));
-        Ok(self.receipt(effect, code, None, entries, secret, true))
+        let outcome = Outcome { effect, code, message: None, entries, secret, hold, replay: true, warning: None };
+        Ok(self.receipt(outcome))
     }
 }
 
-fn effect_of(kind: &str) -> Effect {
-    match kind {
-        "decision.denied" => Effect::Deny,
-        "decision.refused" => Effect::Refuse,
-        _ => Effect::Allow,
-    }
+/// What stands under an idempotency key.
+enum Prior {
+    None,
+    Answered,
+    /// A hold that is no longer pending, and the entry that opened it.
+    Held(u64, (String, String)),
 }
 
 /// Free bytes on the ledger's disk; gives the reserve back when they run out.

@@ -110,7 +110,7 @@ impl Story {
         let private = &self.keys[who];
         let id = private.public().id();
         let next =
-            self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)).expect("a look");
+            self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
         let (log, seq) = (self.ledger.origin().to_string(), seq.unwrap_or(next));
         request.credential = Credential::Key;
         request.attestation = Some(Attest { log: log.clone(), key: id, seq, sig: [0; 64] });
@@ -268,7 +268,7 @@ impl Story {
         let mut done = 0;
         while done < count {
             let next =
-                self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)).expect("a look");
+                self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
             let (send, receive) = std::sync::mpsc::channel();
             let n = batch.min(count - done);
             for i in 0..n {

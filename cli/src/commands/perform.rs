@@ -75,7 +75,7 @@ pub(crate) fn scope(text: &str) -> Result<Scope, Diagnostic> {
 pub(crate) fn report(receipt: &Receipt, out: &Output) -> u8 {
     let code = match receipt.effect {
         Effect::Allow => exit::YES,
-        Effect::Deny | Effect::Refuse => exit::NO,
+        Effect::Hold | Effect::Deny | Effect::Refuse => exit::NO,
     };
     if out.json {
         out.json(receipt);

@@ -11,6 +11,11 @@ pub enum Event {
         /// The reason.
         code: String,
     },
+    /// The gate said: somebody else must confirm, and the hold for it is open already.
+    Held {
+        /// The hold.
+        hold: String,
+    },
     /// The domain said no.
     Refused {
         /// The reason.

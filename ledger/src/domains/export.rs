@@ -3,7 +3,7 @@
 //! 1. An export with private parts is an entry before it is a file.
 //! 2. It covers entries below its own `to`.
 
-use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::{Asked, Draft, Refusal, World};
 use crate::code::Code;
 use crate::format::limits::INT_MAX;
@@ -41,7 +41,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[ActionSpec {
     id: "export.produce",
     entity: "ledger",
     subject: Subject::Ledger,
-    reduces_risk: false,
+    risk: Risk::Low,
+        flow: Flow::Raises,
     help: "Record that an export with private parts is produced.",
     fields: &[
         Field { name: "from", shape: Shape::Int(0, INT_MAX), required: true, help: "first position" },
@@ -60,5 +61,6 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
         entity_id: asked.id.to_owned(),
         event: super::Event::Export(Event::Produced { from: *from, parts: true, to: *to }),
         private: None,
+        cause: Vec::new(),
     }])
 }

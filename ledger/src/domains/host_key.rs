@@ -12,12 +12,12 @@
 //! 3. Whoever observed the current fingerprint does not verify it.
 //! 4. A changed key loses its trust in the same request.
 
-use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
+use super::table::{At, Place, Table};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::{Fingerprint, Scope};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Observers of the current fingerprint that are remembered for the separation rule.
 const OBSERVERS: usize = 16;
@@ -83,7 +83,8 @@ pub enum Trust {
 }
 
 impl Trust {
-    fn as_str(self) -> &'static str {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Bootstrap => "bootstrap",
             Self::Verified => "verified",
@@ -107,13 +108,13 @@ pub struct Record {
 /// Host keys that are not disabled, by scope and id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    live: BTreeMap<String, Record>,
+    live: Table<Place, Record>,
 }
 
 impl State {
     /// The record of a host key in a scope.
-    pub fn get(&self, scope: &Scope, id: &str) -> Option<&Record> {
-        self.live.get(&key(scope, id))
+    pub fn get(&self, scope: &str, id: &str) -> Option<&Record> {
+        self.live.get(&At { scope, id })
     }
 
     /// Number of host keys that are not disabled.
@@ -144,7 +145,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "host_key.observe",
         entity: "host_key",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Report the key that a host shows; the id is `<algorithm>:<host>:<port>`.",
         fields: &[
             Field { name: "comment", shape: Shape::Text(500), required: false, help: "a remark; private" },
@@ -167,7 +169,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "host_key.verify",
         entity: "host_key",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Trust exactly this fingerprint, checked on another way than the observation came.",
         fields: &[FINGERPRINT],
     },
@@ -175,7 +178,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "host_key.reject",
         entity: "host_key",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Say that this fingerprint is not to be trusted.",
         fields: &[FINGERPRINT, super::scope::REASON],
     },
@@ -183,7 +187,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "host_key.disable",
         entity: "host_key",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Retire the record, for good.",
         fields: &[super::scope::REASON],
     },
@@ -208,8 +213,9 @@ pub(super) fn decide(
         entity_id: id.to_owned(),
         event: super::Event::HostKey(event),
         private: super::principal::private(asked.args, names),
+        cause: Vec::new(),
     };
-    let record = world.host_keys.get(asked.scope, id);
+    let record = world.host_keys.get(asked.scope.as_str(), id);
     let disabled = facts.has_ended("host_key", &key(asked.scope, id));
     if matches!(action, Action::Observe { .. }) && !is_host_key_id(id) {
         let text = format!("`{id}` is not `<algorithm>:<host>:<port>`");
@@ -255,14 +261,14 @@ pub(super) fn decide(
 }
 
 pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &mut Vec<Ended>) {
-    let key = format!("{} {}", meta.scope, meta.id);
+    let at = meta.at();
     if let Event::Disabled {} = event {
-        assert!(world.host_keys.live.remove(&key).is_some(), "a disabled host key was live");
-        ended.push(Ended { kind: "host_key", id: key, state: "disabled", position: meta.position });
+        assert!(world.host_keys.live.remove(&at).is_some(), "a disabled host key was live");
+        ended.push(Ended { kind: "host_key", id: at.to_string(), state: "disabled", position: meta.position });
         return;
     }
     if let Event::Observed { fingerprint, .. } = event {
-        let record = world.host_keys.live.entry(key).or_insert_with(|| Record {
+        let record = world.host_keys.live.entry(Place::new(at.scope, at.id)).or_insert_with(|| Record {
             trust: Trust::Bootstrap,
             current: fingerprint.clone(),
             observers: Vec::new(),
@@ -278,7 +284,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
         }
         return;
     }
-    let Some(record) = world.host_keys.live.get_mut(&key) else { panic!("`{key}` is live") };
+    let Some(record) = world.host_keys.live.get_mut(&at) else { panic!("`{at}` is live") };
     record.trust = match event {
         Event::Verified { .. } => Trust::Verified,
         Event::Rejected { .. } => Trust::Rejected,

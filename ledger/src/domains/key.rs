@@ -10,7 +10,7 @@
 //! 2. Its running number never goes back.
 //! 3. Validity is judged by position.
 
-use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::encoding::unbase64;
@@ -116,6 +116,11 @@ impl State {
         self.live.is_empty()
     }
 
+    /// True when a principal has a live key.
+    pub fn has_any(&self, principal: &str) -> bool {
+        self.of.contains_key(principal)
+    }
+
     pub(super) fn used(&mut self, id: KeyId, seq: u64) {
         let Some(key) = self.live.get_mut(&id) else { panic!("an attestation's key was live") };
         assert_eq!(key.next, seq, "running numbers have no gap");
@@ -154,7 +159,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "key.enrol",
         entity: "key",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Enrol an author key for another principal, with proof of possession.",
         fields: &[
             Field { name: "principal", shape: Shape::Principal, required: true, help: "whose key it is" },
@@ -166,7 +172,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "key.rotate",
         entity: "key",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Replace one's own key; the old and the new one sign.",
         fields: &[
             Field {
@@ -183,7 +190,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "key.revoke",
         entity: "key",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Revoke a key, for good.",
         fields: &[super::scope::REASON],
     },
@@ -191,7 +199,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "key.suspect",
         entity: "key",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Mark what a key signed from a position on as suspect; it signs no more requests.",
         fields: &[Field {
             name: "from",
@@ -277,6 +286,7 @@ pub(super) fn decide(
         entity_id: id.to_owned(),
         event: super::Event::Key(event),
         private: super::principal::private(asked.args, &["reason"]),
+        cause: Vec::new(),
     };
     match action {
         Action::Enrol { principal, proof, public } => {

@@ -7,7 +7,7 @@
 //! 1. Entry 0 is `ledger.opened`, and no other entry is.
 //! 2. What it sets never changes in an epoch.
 
-use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::{Asked, Draft, Refusal, World};
 use crate::format::hash::Digest;
 use crate::format::ids::PrincipalId;
@@ -197,7 +197,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "ledger.snapshot",
         entity: "ledger",
         subject: Subject::Ledger,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Record the digest of the world at a position; the system's own.",
         fields: &[
             Field {
@@ -214,7 +215,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "ledger.confirm_clock",
         entity: "ledger",
         subject: Subject::Ledger,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Confirm the wall clock after a jump, so that appending goes on.",
         fields: &[],
     },
@@ -251,5 +253,6 @@ pub(super) fn decide(action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, R
         entity_id: asked.id.to_owned(),
         event: super::Event::Ledger(event),
         private: None,
+        cause: Vec::new(),
     }])
 }

@@ -11,13 +11,15 @@
 //! 3. Revocation ends every key and token of the principal in the same entry.
 //! 4. One platform administrator is always active.
 
-use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::{PrincipalId, Scope};
 use crate::format::json::Value;
 use crate::gate::Role;
 use serde::{Deserialize, Serialize};
+use super::role::Assigned;
+use super::table::Table;
 use std::collections::BTreeMap;
 
 /// The ledger's own principal.
@@ -104,12 +106,15 @@ pub struct Principal {
     pub registrar: String,
     /// Who suspended it last.
     pub suspender: Option<String>,
+    /// Its roles beside the first.
+    #[serde(default)]
+    pub assigned: Vec<Assigned>,
 }
 
 /// Principals that are not revoked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    live: BTreeMap<String, Principal>,
+    live: Table<Box<str>, Principal>,
 }
 
 impl State {
@@ -136,11 +141,16 @@ impl State {
     /// Number of active platform administrators.
     pub fn administrators(&self) -> usize {
         let active = |p: &&Principal| p.role == Role::PlatformAdmin && p.standing == Standing::Active;
-        self.live.values().filter(active).count()
+        self.live.iter().map(|row| row.1).filter(active).count()
     }
 
     pub(super) fn within(&self, scope: &Scope) -> usize {
-        self.live.values().filter(|principal| scope.contains(&principal.scope)).count()
+        self.live.iter().filter(|(_, principal)| scope.contains(&principal.scope)).count()
+    }
+
+    pub(super) fn live_mut(&mut self, id: &str) -> &mut Principal {
+        let Some(principal) = self.live.get_mut(id) else { panic!("principal `{id}` is live") };
+        principal
     }
 }
 
@@ -149,7 +159,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "principal.register",
         entity: "principal",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Register a principal in the request's scope; it is pending until somebody else activates it.",
         fields: &[
             Field {
@@ -171,7 +182,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "principal.activate",
         entity: "principal",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Activate a pending principal that somebody else registered.",
         fields: &[],
     },
@@ -179,7 +191,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "principal.suspend",
         entity: "principal",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Suspend an active principal.",
         fields: &[super::scope::REASON],
     },
@@ -187,7 +200,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "principal.reactivate",
         entity: "principal",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Reactivate a principal that somebody else suspended.",
         fields: &[],
     },
@@ -195,7 +209,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "principal.revoke",
         entity: "principal",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Revoke a principal with all its keys and tokens, for good.",
         fields: &[super::scope::REASON],
     },
@@ -217,8 +232,9 @@ pub(super) fn found(world: &mut World, id: &PrincipalId) {
         standing: Standing::Active,
         registrar: SYSTEM.to_owned(),
         suspender: None,
+        assigned: Vec::new(),
     };
-    world.principals.live.insert(id.to_string(), founder);
+    world.principals.live.insert(id.as_str().into(), founder);
 }
 
 /// Refuses to widen the authority of a role that the actor may not give: who could issue a token for an
@@ -301,6 +317,7 @@ fn draft(asked: &Asked<'_>, event: Event) -> Vec<Draft> {
         entity_id: asked.id.to_owned(),
         event: super::Event::Principal(event),
         private: private(asked.args, &["name", "reason"]),
+        cause: Vec::new(),
     }]
 }
 
@@ -339,8 +356,9 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
             standing: Standing::Pending,
             registrar,
             suspender: None,
+            assigned: Vec::new(),
         };
-        let before = world.principals.live.insert(id.to_owned(), principal);
+        let before = world.principals.live.insert(id.into(), principal);
         assert!(before.is_none(), "a registered id was free");
         return;
     }
@@ -349,9 +367,11 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
         ended.push(Ended { kind: "principal", id: id.to_owned(), state: "revoked", position: meta.position });
         super::key::end_all(world, id, meta.position, ended);
         super::token::end_all(world, id, meta.position, ended);
+        super::worker::end(world, id, meta.position, ended);
+        world.door.forget(id);
         return;
     }
-    let Some(principal) = world.principals.live.get_mut(id) else { panic!("`{id}` is live") };
+    let principal = world.principals.live_mut(id);
     principal.standing = match event {
         Event::Suspended {} => {
             principal.suspender = Some(meta.actor.to_owned());

@@ -8,7 +8,7 @@
 //! 2. A closed scope is never opened again.
 //! 3. What is closed was empty.
 
-use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::Scope;
@@ -74,7 +74,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "scope.create",
         entity: "scope",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Open a scope below the request's scope; the id is the new segment.",
         fields: &[],
     },
@@ -82,7 +83,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "scope.close",
         entity: "scope",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Close an empty scope below the request's scope, for good.",
         fields: &[REASON],
     },
@@ -100,6 +102,7 @@ pub(super) fn decide(
             entity_id: asked.id.to_owned(),
             event: super::Event::Scope(event),
             private: super::principal::private(asked.args, &["reason"]),
+            cause: Vec::new(),
         }]
     };
     let child = asked.scope.child(asked.id);
@@ -124,9 +127,12 @@ pub(super) fn decide(
                 return Err(Refusal::new(Code::NotFound, text));
             };
             let (scopes, principals) = (world.scopes.within(&child), world.principals.within(&child));
-            if scopes + principals > 0 {
-                let text =
-                    format!("scope `{child}` has {scopes} open scopes and {principals} live principals");
+            let work = world.work_within(&child);
+            if scopes + principals + work > 0 {
+                let text = format!(
+                    "scope `{child}` has {scopes} open scopes, {principals} live principals, and {work} jobs, grants, \
+                     leases and holds"
+                );
                 return Err(Refusal::new(Code::ScopeNotEmpty, text));
             }
             Ok(draft(Event::Closed {}))

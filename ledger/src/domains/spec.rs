@@ -2,9 +2,11 @@
 //! against it. The generic surfaces iterate over these tables and name no domain.
 
 use crate::code::Code;
-use crate::format::ids::{Fingerprint, Id, PrincipalId};
+use crate::format::ids::{Fingerprint, Id, PrincipalId, Scope};
 use crate::format::json::Value;
 use crate::format::limits::INT_MAX;
+use crate::format::reference::Reference;
+use serde::{Deserialize, Serialize};
 
 /// The declaration of an action.
 #[derive(Debug)]
@@ -15,12 +17,49 @@ pub struct ActionSpec {
     pub entity: &'static str,
     /// How the entity's id is found.
     pub subject: Subject,
-    /// True when it only takes authority away: it goes through when others must wait.
-    pub reduces_risk: bool,
+    /// How much can go wrong: what is not low asks for a second principal first.
+    pub risk: Risk,
+    /// Whether it adds to what can go wrong.
+    pub flow: Flow,
     /// What it does, in one sentence.
     pub help: &'static str,
     /// Its arguments, in the order of their names.
     pub fields: &'static [Field],
+}
+
+/// How much can go wrong when an action is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// It is done when it is asked for.
+    Low,
+    /// A second principal confirms it.
+    Medium,
+    /// A second principal confirms it.
+    High,
+    /// An effect outside the ledger that cannot be undone: there is no route.
+    Destructive,
+}
+
+impl Risk {
+    /// Every word, in rising order.
+    pub const NAMES: &'static [&'static str] = &["low", "medium", "high", "destructive"];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.get(self as usize).copied().unwrap_or_default()
+    }
+}
+
+/// Whether an action adds to what can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// It does: kill switches stop it.
+    Raises,
+    /// It reports what was: kill switches do not stop it, it waits with the others.
+    Reports,
+    /// It only takes authority away: kill switches do not stop it, and it goes before what waits.
+    Reduces,
 }
 
 /// How an action's entity is found.
@@ -62,6 +101,26 @@ pub enum Shape {
     Bytes(usize),
     /// A digest `b3:…`.
     Digest,
+    /// An id.
+    Id,
+    /// A scope.
+    Scope,
+    /// A credential reference.
+    Reference,
+    /// `true` or `false`.
+    Bool,
+    /// Up to so many of these.
+    List(usize, &'static Shape),
+}
+
+/// An argument that must be there.
+pub(super) const fn need(name: &'static str, shape: Shape, help: &'static str) -> Field {
+    Field { name, shape, required: true, help }
+}
+
+/// An argument that may be there.
+pub(super) const fn may(name: &'static str, shape: Shape, help: &'static str) -> Field {
+    Field { name, shape, required: false, help }
 }
 
 impl Shape {
@@ -76,6 +135,11 @@ impl Shape {
             Self::Fingerprint => "a fingerprint, `SHA256:` and 43 characters of base64".to_owned(),
             Self::Bytes(n) => format!("padded base64 of {n} bytes"),
             Self::Digest => "a digest, `b3:` and 64 hex digits".to_owned(),
+            Self::Id => "an id, [a-z0-9][a-z0-9._:-]{0,127}".to_owned(),
+            Self::Scope => "a scope, `/` or up to five segments `/[a-z0-9-]`".to_owned(),
+            Self::Reference => "a credential reference such as `vault://mount/path#field`".to_owned(),
+            Self::Bool => "`true` or `false`".to_owned(),
+            Self::List(max, shape) => format!("a list of at most {max}, each {}", shape.describe()),
         }
     }
 
@@ -85,6 +149,13 @@ impl Shape {
                 let int = value.int().ok_or(Code::WrongType)?;
                 if (*min..=*max).contains(&int) { Ok(()) } else { Err(Code::OutOfRange) }
             }
+            Self::Bool if matches!(value, Value::Bool(_)) => Ok(()),
+            Self::Bool => Err(Code::WrongType),
+            Self::List(max, shape) => match value {
+                Value::List(values) if values.len() > *max => Err(Code::TooLarge),
+                Value::List(values) => values.iter().try_for_each(|value| shape.check(value)),
+                _ => Err(Code::WrongType),
+            },
             _ => {
                 let text = value.text().ok_or(Code::WrongType)?;
                 self.check_text(text)
@@ -95,7 +166,10 @@ impl Shape {
     fn check_text(&self, text: &str) -> Result<(), Code> {
         let valid = match self {
             Self::Text(max) if text.len() > *max => return Err(Code::TooLarge),
-            Self::Text(_) | Self::Int(..) => true,
+            Self::Text(_) | Self::Int(..) | Self::Bool | Self::List(..) => true,
+            Self::Id => Id::parse(text).is_ok(),
+            Self::Scope => Scope::parse(text).is_ok(),
+            Self::Reference => Reference::parse(text).is_ok(),
             Self::OneOf(words) => words.contains(&text),
             Self::Principal => PrincipalId::parse(text).is_ok(),
             Self::Fingerprint => Fingerprint::parse(text).is_ok(),
@@ -121,6 +195,29 @@ pub struct Invalid {
 }
 
 impl ActionSpec {
+    /// A declaration of low risk that names its entity and adds to what can go wrong.
+    pub(super) const fn new(
+        id: &'static str,
+        entity: &'static str,
+        help: &'static str,
+        fields: &'static [Field],
+    ) -> Self {
+        Self { id, entity, subject: Subject::Named, risk: Risk::Low, flow: Flow::Raises, help, fields }
+    }
+
+    pub(super) const fn risk(self, risk: Risk) -> Self {
+        Self { risk, ..self }
+    }
+
+    pub(super) const fn flow(self, flow: Flow) -> Self {
+        Self { flow, ..self }
+    }
+
+    /// True when it only takes authority away.
+    pub fn reduces_risk(&self) -> bool {
+        self.flow == Flow::Reduces
+    }
+
     /// Checks `args` against the declaration; the first thing that is wrong is told.
     pub fn check(&self, args: &Value) -> Result<(), Invalid> {
         let Value::Object(members) = args else {

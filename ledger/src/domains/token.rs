@@ -7,11 +7,13 @@
 //! 1. The ledger keeps the hash of a secret, never the secret.
 //! 2. A token expires by comparison, not by an event.
 
-use super::spec::{ActionSpec, Field, Shape, Subject};
+use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
+use super::table::Table;
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::encoding::{base64_url, hex, unbase64_url};
 use crate::format::hash::{Digest, TOKEN};
+use crate::format::ids::Scope;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,10 @@ pub enum Action {
     Issue {
         principal: String,
         ttl_ms: i64,
+        #[serde(default)]
+        once: bool,
+        #[serde(default)]
+        within: Option<String>,
     },
     Revoke {
         #[serde(default)]
@@ -39,7 +45,15 @@ pub enum Action {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "SPEC 10.5 documents the fields")]
 pub enum Event {
-    Issued { expires: i64, hash: Digest, principal: String },
+    Issued {
+        expires: i64,
+        hash: Digest,
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        once: bool,
+        principal: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        within: Option<String>,
+    },
     Revoked {},
 }
 
@@ -52,12 +66,18 @@ pub struct Token {
     pub hash: Digest,
     /// From this instant on it is dead.
     pub expires: i64,
+    /// Whether its first recorded answer ends it.
+    #[serde(default)]
+    pub once: bool,
+    /// The scope that it is narrowed to.
+    #[serde(default)]
+    pub within: Option<Scope>,
 }
 
 /// Tokens that were not revoked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    live: BTreeMap<String, Token>,
+    live: Table<Box<str>, Token>,
     of: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -72,12 +92,27 @@ impl State {
         self.live.is_empty()
     }
 
-    /// The principal for whom a token's text speaks at `now`; nothing tells why there is none.
-    pub fn authenticate(&self, text: &str, now: i64) -> Option<&str> {
+    /// True when a principal has a token that was not revoked.
+    pub fn has_any(&self, principal: &str) -> bool {
+        self.of.contains_key(principal)
+    }
+
+    /// The scope that a token is narrowed to.
+    pub fn within(&self, id: &str) -> Option<&Scope> {
+        self.live.get(id)?.within.as_ref()
+    }
+
+    /// Whether a token's first recorded answer ends it.
+    pub fn is_once(&self, id: &str) -> bool {
+        self.live.get(id).is_some_and(|token| token.once)
+    }
+
+    /// The token that this text is, with its principal, at `now`; nothing tells why there is none.
+    pub fn authenticate<'a>(&'a self, text: &'a str, now: i64) -> Option<(&'a str, &'a str)> {
         let (id, secret) = parse(text)?;
         let token = self.live.get(id)?;
         // Digests of secrets are compared, so the time that it takes tells nothing about a secret.
-        (TOKEN.digest(&secret) == token.hash && now < token.expires).then_some(token.principal.as_str())
+        (TOKEN.digest(&secret) == token.hash && now < token.expires).then_some((id, token.principal.as_str()))
     }
 
     fn remove(&mut self, id: &str) -> Option<Token> {
@@ -112,6 +147,22 @@ fn parse(text: &str) -> Option<(&str, [u8; 32])> {
     (check(body) == sum && is_token_id(id)).then_some((id, secret))
 }
 
+/// The id in a token's text, when its form and check are right.
+pub fn id_of(text: &str) -> Option<&str> {
+    parse(text).map(|(id, _)| id)
+}
+
+/// The entry that says a token for one use was used.
+pub(crate) fn spent(id: &str) -> Draft {
+    Draft {
+        entity_kind: "token",
+        entity_id: id.to_owned(),
+        event: super::Event::Token(Event::Revoked {}),
+        private: None,
+        cause: Vec::new(),
+    }
+}
+
 fn is_token_id(id: &str) -> bool {
     id.len() == 12 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
@@ -121,9 +172,16 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         id: "token.issue",
         entity: "token",
         subject: Subject::Named,
-        reduces_risk: false,
+        risk: Risk::Low,
+        flow: Flow::Raises,
         help: "Issue a token for a principal; the answer shows its secret once.",
         fields: &[
+            Field {
+                name: "once",
+                shape: Shape::Bool,
+                required: false,
+                help: "whether its first recorded answer ends it",
+            },
             Field { name: "principal", shape: Shape::Principal, required: true, help: "for whom it speaks" },
             Field {
                 name: "ttl_ms",
@@ -131,13 +189,20 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
                 required: true,
                 help: "how long it lives, in milliseconds: a minute to 90 days",
             },
+            Field {
+                name: "within",
+                shape: Shape::Scope,
+                required: false,
+                help: "a scope at or below its principal's, beyond which it does not speak",
+            },
         ],
     },
     ActionSpec {
         id: "token.revoke",
         entity: "token",
         subject: Subject::Named,
-        reduces_risk: true,
+        risk: Risk::Low,
+        flow: Flow::Reduces,
         help: "Revoke a token, for good.",
         fields: &[super::scope::REASON],
     },
@@ -151,6 +216,17 @@ pub(super) fn end_all(world: &mut World, principal: &str, position: u64, ended: 
     }
 }
 
+/// Who issues a token for a principal must be able to give each of its roles.
+fn hold_to_owner(world: &World, asked: &Asked<'_>, owner: &super::principal::Principal) -> Result<(), Refusal> {
+    super::principal::hold_to_own(world, asked, owner.role)?;
+    for assigned in &owner.assigned {
+        if let Some(role) = crate::gate::Role::parse(&assigned.role) {
+            super::principal::hold_to_own(world, asked, role)?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn decide(
     world: &World,
     facts: &Facts,
@@ -159,26 +235,37 @@ pub(super) fn decide(
 ) -> Result<Vec<Draft>, Refusal> {
     let id = asked.id;
     let event = match action {
-        Action::Issue { principal, ttl_ms } => {
+        Action::Issue { principal, ttl_ms, once, within } => {
             let Some(owner) = world.principals.get_in(principal, asked.scope) else {
                 let text = format!("no principal `{principal}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::PrincipalUnknown, text));
             };
-            super::principal::hold_to_own(world, asked, owner.role)?;
+            hold_to_owner(world, asked, owner)?;
+            let narrower = |text: &String| Scope::parse(text).is_ok_and(|scope| owner.scope.contains(&scope));
+            if within.as_ref().is_some_and(|text| !narrower(text)) {
+                let text = format!("a token of `{principal}` speaks at or below `{}`", owner.scope);
+                return Err(Refusal::new(Code::ScopeNotBelow, text));
+            }
             if facts.has_ended("token", id) {
                 return Err(Refusal::new(Code::TokenEnded, format!("token `{id}` was revoked")));
             }
-            if world.tokens.live.contains_key(id) || !is_token_id(id) {
+            if world.tokens.live.has(id) || !is_token_id(id) {
                 let text = format!("`{id}` is taken, or is not 12 characters of [a-z0-9]");
                 return Err(Refusal::new(Code::TokenExists, text));
             }
-            let alive = |id: &&String| world.tokens.live.get(*id).is_some_and(|t| asked.now < t.expires);
+            let alive = |id: &&String| world.tokens.live.get(id.as_str()).is_some_and(|t| asked.now < t.expires);
             let tokens = world.tokens.of.get(principal);
             if tokens.is_some_and(|ids| ids.iter().filter(alive).count() >= MAX) {
                 return Err(Refusal::new(Code::TokenLimit, format!("`{principal}` has {MAX} live tokens")));
             }
             let expires = asked.now + ttl_ms;
-            Event::Issued { expires, hash: TOKEN.digest(asked.fresh), principal: principal.clone() }
+            Event::Issued {
+                expires,
+                hash: TOKEN.digest(asked.fresh),
+                once: *once,
+                principal: principal.clone(),
+                within: within.clone(),
+            }
         }
         Action::Revoke { .. } => {
             let owner = world.tokens.live.get(id).map(|token| token.principal.as_str());
@@ -194,21 +281,24 @@ pub(super) fn decide(
         entity_id: id.to_owned(),
         event: super::Event::Token(event),
         private: super::principal::private(asked.args, &["reason"]),
+        cause: Vec::new(),
     }])
 }
 
 pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &mut Vec<Ended>) {
     match event {
-        Event::Issued { expires, hash, principal } => {
+        Event::Issued { expires, hash, once, principal, within } => {
             // What expired makes room as soon as its principal is given another; it is no longer live anyway.
             for id in world.tokens.of.get(principal).cloned().unwrap_or_default() {
-                if world.tokens.live.get(&id).is_some_and(|token| token.expires <= meta.time) {
+                if world.tokens.live.get(id.as_str()).is_some_and(|token| token.expires <= meta.time) {
                     world.tokens.remove(&id);
                     ended.push(Ended { kind: "token", id, state: "expired", position: meta.position });
                 }
             }
-            let token = Token { principal: principal.clone(), hash: *hash, expires: *expires };
-            let before = world.tokens.live.insert(meta.id.to_owned(), token);
+            let within = within.as_deref().and_then(|text| Scope::parse(text).ok());
+            let token =
+                Token { principal: principal.clone(), hash: *hash, expires: *expires, once: *once, within };
+            let before = world.tokens.live.insert(meta.id.into(), token);
             assert!(before.is_none(), "an issued token's id was free");
             world.tokens.of.entry(principal.clone()).or_default().insert(meta.id.to_owned());
         }

@@ -1,13 +1,19 @@
 //! What is live now? The fold of the whole chain; what is over goes to `ended`.
 
-use super::{host_key, key, ledger, principal, scope, token};
+use super::table::At;
+use super::{
+    capability, door, grant, hold, host_key, job, key, lease, ledger, principal, role, scope, switch, token,
+    transcript, worker,
+};
 use crate::format::hash::Digest;
 use crate::format::ids::{KeyId, Scope};
+use crate::format::json::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything that decisions are made from, folded out of entries alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct World {
     /// Number of entries folded.
     pub position: u64,
@@ -29,6 +35,26 @@ pub struct World {
     pub tokens: token::State,
     /// Host keys that are not disabled.
     pub host_keys: host_key::State,
+    /// Defined roles.
+    pub roles: role::State,
+    /// Registered capabilities.
+    pub capabilities: capability::State,
+    /// Features that are on, and engaged kill switches.
+    pub switches: switch::State,
+    /// What waits for a second principal.
+    pub holds: hold::State,
+    /// Workers that are not revoked.
+    pub workers: worker::State,
+    /// Jobs that are not over.
+    pub jobs: job::State,
+    /// Live grants.
+    pub grants: grant::State,
+    /// Leases that are not over.
+    pub leases: lease::State,
+    /// Transcripts of jobs that are not over.
+    pub transcripts: transcript::State,
+    /// How many noes each principal got lately.
+    pub door: door::State,
 }
 
 impl Default for World {
@@ -44,6 +70,16 @@ impl Default for World {
             keys: key::State::default(),
             tokens: token::State::default(),
             host_keys: host_key::State::default(),
+            roles: role::State::default(),
+            capabilities: capability::State::default(),
+            switches: switch::State::default(),
+            holds: hold::State::default(),
+            workers: worker::State::default(),
+            jobs: job::State::default(),
+            grants: grant::State::default(),
+            leases: lease::State::default(),
+            transcripts: transcript::State::default(),
+            door: door::State::default(),
         }
     }
 }
@@ -63,6 +99,22 @@ pub struct Meta<'a> {
     pub actor: &'a str,
     /// Key and running number of the attestation.
     pub attestation: Option<(KeyId, u64)>,
+    /// The action that was asked for, on the first entry of a request.
+    pub action: Option<&'a str>,
+    /// Entries that it rests on.
+    pub cause: &'a [u64],
+}
+
+impl<'a> Meta<'a> {
+    /// Where the entity stands.
+    pub fn at(&self) -> At<'a> {
+        At { scope: self.scope, id: self.id }
+    }
+
+    /// The entry's scope.
+    pub fn scope(&self) -> Scope {
+        Scope::parse(self.scope).unwrap_or_else(|_| panic!("an entry's scope is a scope"))
+    }
 }
 
 /// What reached a terminal state.
@@ -78,17 +130,38 @@ pub struct Ended {
     pub position: u64,
 }
 
-/// What the shell read from `ended` for one request.
+/// What the shell read for one request, beside the world.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Kind and id of what has ended, of all that the request names.
-    pub ended: Vec<(&'static str, String)>,
+    /// Kind, id and final state of what has ended, of all that the request names.
+    pub ended: Vec<(&'static str, String, String)>,
+    /// Stored parts by position and slot, of all that the request is compared with.
+    pub parts: Vec<(u64, u64, Value)>,
+    /// The hold that this very idempotency key opened, and its state.
+    pub prior: Option<(String, String)>,
 }
 
 impl Facts {
+    /// The final state of something that has ended.
+    pub fn ending(&self, kind: &str, id: &str) -> Option<&str> {
+        let row = self.ended.iter().find(|(k, i, _)| *k == kind && i == id)?;
+        Some(row.2.as_str())
+    }
+
     /// True when this has ended.
     pub fn has_ended(&self, kind: &str, id: &str) -> bool {
-        self.ended.iter().any(|(k, i)| *k == kind && i == id)
+        self.ending(kind, id).is_some()
+    }
+
+    /// The part of an entry.
+    pub fn part(&self, position: u64, slot: u64) -> Option<&Value> {
+        let row = self.parts.iter().find(|(at, which, _)| *at == position && *which == slot)?;
+        Some(&row.2)
+    }
+
+    /// Whether the arguments beside an entry are these.
+    pub fn same_args(&self, position: u64, args: &Value) -> bool {
+        self.part(position, 1) == Some(args)
     }
 }
 
@@ -112,6 +185,7 @@ impl World {
             self.advance(meta, address);
         } else {
             self.advance(meta, address);
+            hold::used(self, meta, ended);
             self.evolve(meta, event, ended);
         }
     }
@@ -132,6 +206,15 @@ impl World {
         if let Some((key, seq)) = meta.attestation {
             self.keys.used(key, seq);
         }
+    }
+
+    /// Number of jobs, grants, leases and holds at or below a scope.
+    pub(super) fn work_within(&self, scope: &Scope) -> usize {
+        let within = |at: &str| Scope::parse(at).is_ok_and(|at| scope.contains(&at));
+        self.jobs.iter().filter(|(place, _)| within(place.scope())).count()
+            + self.grants.iter().filter(|(place, _)| within(place.scope())).count()
+            + self.leases.iter().filter(|(place, _)| within(place.scope())).count()
+            + self.holds.iter().filter(|(_, hold)| scope.contains(&hold.scope)).count()
     }
 
     /// True when `scope` is the root or was created and not closed.

@@ -78,6 +78,8 @@ names! {
     IdempotencyKey: is_idempotency_key, "an idempotency key: 16 to 128 of [A-Za-z0-9._:-]";
     /// A fingerprint of a host key, as OpenSSH prints it.
     Fingerprint: is_fingerprint, "a fingerprint: `SHA256:` and 43 characters of base64";
+    /// Where a credential lies; `format::reference` has its parts.
+    Reference: super::reference::is_reference, "a credential reference: `vault://mount/path#field`, or a scheme, `://` and segments [a-z0-9._-]";
 }
 
 fn tail(text: &str, max: usize, more: &[u8]) -> bool {
@@ -209,6 +211,11 @@ impl KeyId {
     /// The key id that `text` writes.
     pub fn parse(text: &str) -> Option<Self> {
         unhex(text.strip_prefix("k:")?).map(Self)
+    }
+
+    /// The key id of an entity's id: hex without `k:`.
+    pub fn from_entity(id: &str) -> Option<Self> {
+        unhex(id).map(Self)
     }
 
     /// The id of the key as an entity: its hex without `k:`.

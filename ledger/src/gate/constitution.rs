@@ -1,69 +1,240 @@
-//! In which order is what checked? The constitution as a list of checks; the first that fails names the
-//! code. SPEC 9.
+//! In which order is what checked? The constitution as a table of checks; the first that fails names the code. SPEC 9.
 
-use super::request::Request;
-use super::roles::{MATRIX, Role, Separation};
+use super::denial::Denial;
+use super::request::{Caller, Request};
+use super::slots::Slots;
+use super::{confirm, evidence};
 use crate::code::Code;
-use crate::domains::key::Action as KeyAction;
 use crate::domains::ledger::Level;
 use crate::domains::principal::{Kind, Principal, SYSTEM, Standing};
-use crate::domains::{Action, World};
-use crate::format::ids::KeyId;
+use crate::domains::spec::Flow;
+use crate::domains::{Facts, World};
 
 /// Version of the rule table.
 pub const RULES: u64 = 1;
 
-/// The gate's no: you may not.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Denial {
-    /// The stable code.
-    pub code: Code,
-    /// Why, in a sentence.
-    pub message: String,
+/// What the gate answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It may be done; when a hold was approved for it, the position of that approval.
+    Allow(Option<u64>),
+    /// It may not.
+    Deny(Denial<'a>),
+    /// It may be done once somebody else has confirmed it; the hold that is open for it, when there is one.
+    Hold(Option<&'a str>),
 }
 
-fn deny(code: Code, message: String) -> Result<(), Denial> {
-    Err(Denial { code, message })
+/// Everything that a check may look at.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) world: &'a World,
+    pub(super) facts: &'a Facts,
+    pub(super) request: &'a Request,
+    pub(super) caller: &'a Caller,
+    pub(super) principal: Option<&'a Principal>,
+    pub(super) slots: Slots<'a>,
+    pub(super) now: i64,
 }
 
-/// Whether `actor` may do what `request` asks, in a world folded from the entries before. `scope_ended` is
-/// what the shell read of the request's scope: that it was closed.
-pub fn evaluate(world: &World, scope_ended: bool, request: &Request, actor: &str) -> Result<(), Denial> {
-    let action = request.spec.id;
-    if actor == SYSTEM {
-        let own = action == "ledger.snapshot";
-        let text = format!("`{SYSTEM}` does `ledger.snapshot` only");
-        return if own { Ok(()) } else { deny(Code::RoleInsufficient, text) };
-    }
-    let Some(principal) = world.principals.get(actor) else {
-        return deny(Code::PrincipalNotActive, format!("`{actor}` is revoked"));
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// It does not apply.
+    NotApplicable,
+    /// It passes.
+    Pass,
+    /// It passes because a hold was approved, at this position.
+    Approved(u64),
+    /// It fails.
+    Fail(Denial<'a>),
+    /// Somebody else must confirm first.
+    Hold(Option<&'a str>),
+}
+
+/// A row of the constitution.
+#[derive(Debug)]
+pub struct Check {
+    /// Its name, as SPEC 9 has it.
+    pub name: &'static str,
+    /// When it applies, as SPEC 9 has it.
+    pub applies: &'static str,
+    /// The codes that it can name, the order of SPEC 9.
+    pub codes: &'static [Code],
+    test: for<'a> fn(&Context<'a>) -> Found<'a>,
+}
+
+macro_rules! checks {
+    ($($name:literal $applies:literal $test:path => $($code:ident)*;)*) => {
+        /// The constitution, version 1: every check in its order.
+        pub static CHECKS: &[Check] = &[$(Check {
+            name: $name, applies: $applies, codes: &[$(Code::$code),*], test: $test,
+        }),*];
     };
-    if principal.standing != Standing::Active {
-        let text = format!("`{actor}` is {}", principal.standing.as_str());
-        return deny(Code::PrincipalNotActive, text);
-    }
-    let scope = &request.scope;
-    let open = world.scope_is_open(scope);
-    if !principal.scope.contains(scope) || !(open || scope_ended) {
-        return deny(Code::ScopeForeign, format!("`{scope}` is not within `{}`", principal.scope));
-    }
-    if !open {
-        return deny(Code::ScopeClosed, format!("`{scope}` is closed"));
-    }
-    let rule = MATRIX.iter().find(|rule| rule.action == action);
-    let Some(rule) = rule.filter(|rule| rule.roles.contains(&principal.role)) else {
-        let text = format!("the role `{}` may not do `{action}`", principal.role.as_str());
-        return deny(Code::RoleInsufficient, text);
-    };
-    if request.attestation.is_none() && level(world, principal.kind) == Level::Enforce {
-        let text = format!("requests of a {} must be signed by its key", principal.kind.as_str());
-        return deny(Code::AttestationRequired, text);
-    }
-    separation(world, request, actor, rule.separation)
 }
 
-fn level(world: &World, kind: Kind) -> Level {
+checks! {
+    "kill switch" "the action adds to risk" evidence::kill_switch => KillSwitch;
+    "principal active" "always" principal_active => PrincipalNotActive;
+    "scope contained" "always" scope_contained => ScopeForeign;
+    "scope open" "always" scope_open => ScopeClosed;
+    "role" "always" role => RoleInsufficient;
+    "capability enabled" "the action uses a capability" evidence::capability => CapabilityDisabled;
+    "feature switch" "the mode has one" evidence::feature => SwitchOff;
+    "live gate" "the mode or the stage asked for is live" evidence::live => ProductionRefused LiveGateClosed;
+    "host key" "the mode goes to a host" evidence::host_key => HostKeyUnverified;
+    "grant" "the capability needs one, or one is named" evidence::grant
+        => GrantRequired GrantUnknown GrantExpired GrantRevoked GrantConsumed GrantScope GrantJob GrantWorker GrantUse
+           GrantReference;
+    "claim and lease" "a fence or a lease is named" evidence::fence => StaleFence ClaimExpired LeaseOver;
+    "attestation" "the actor's kind has level `enforce`" attestation => AttestationRequired;
+    "separation" "the action is reviewed" super::separation::check => SeparationRequired;
+    "confirmation" "the risk is not low and nothing else confirms it" confirm::check
+        => NoRoute HoldDenied HoldExpired HoldCancelled ConfirmationRequired;
+}
+
+/// Whether `caller` may do what `request` asks at `now`, in a world folded from the entries before. Total, and
+/// without an allocation when the answer is yes.
+pub fn evaluate<'a>(
+    world: &'a World,
+    facts: &'a Facts,
+    request: &'a Request,
+    caller: &'a Caller,
+    now: i64,
+) -> Verdict<'a> {
+    let context = Context::new(world, facts, request, caller, now);
+    if let Some(verdict) = context.system() {
+        return verdict;
+    }
+    let mut approval = None;
+    for check in CHECKS {
+        match (check.test)(&context) {
+            Found::NotApplicable | Found::Pass => {}
+            Found::Approved(position) => approval = Some(position),
+            Found::Fail(denial) => return Verdict::Deny(denial),
+            Found::Hold(hold) => return Verdict::Hold(hold),
+        }
+    }
+    Verdict::Allow(approval)
+}
+
+/// What each check finds, for somebody who wants to know why; the first that fails is the answer.
+pub fn explain<'a>(
+    world: &'a World,
+    facts: &'a Facts,
+    request: &'a Request,
+    caller: &'a Caller,
+    now: i64,
+) -> Vec<(&'static Check, Found<'a>)> {
+    let context = Context::new(world, facts, request, caller, now);
+    if context.system().is_some() {
+        return Vec::new();
+    }
+    let mut found = Vec::with_capacity(CHECKS.len());
+    for check in CHECKS {
+        let result = (check.test)(&context);
+        let ends = matches!(result, Found::Fail(_) | Found::Hold(_));
+        found.push((check, result));
+        if ends {
+            break;
+        }
+    }
+    found
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        world: &'a World,
+        facts: &'a Facts,
+        request: &'a Request,
+        caller: &'a Caller,
+        now: i64,
+    ) -> Self {
+        let principal = world.principals.get(&caller.principal);
+        let slots = super::slots::of(world, request);
+        Self { world, facts, request, caller, principal, slots, now }
+    }
+
+    /// The ledger's own principal does what nobody else may, and nothing else.
+    fn system(&self) -> Option<Verdict<'a>> {
+        let own = self.request.rule.roles.is_empty();
+        match (self.caller.principal == SYSTEM, own) {
+            (true, true) => Some(Verdict::Allow(None)),
+            (true, false) => {
+                Some(Verdict::Deny(Denial::new(Code::RoleInsufficient, self.request.spec.id, SYSTEM)))
+            }
+            (false, _) => None,
+        }
+    }
+
+    pub(super) fn fail(&self, code: Code, about: &'a str, by: &'a str) -> Found<'a> {
+        Found::Fail(Denial::new(code, about, by))
+    }
+
+    pub(super) fn raises(&self) -> bool {
+        self.request.spec.flow == Flow::Raises
+    }
+
+    pub(super) fn scope(&self) -> &'a str {
+        self.request.scope.as_str()
+    }
+}
+
+fn principal_active<'a>(context: &Context<'a>) -> Found<'a> {
+    let actor = context.caller.principal.as_str();
+    match context.principal {
+        None => context.fail(Code::PrincipalNotActive, actor, "revoked"),
+        Some(principal) if principal.standing == Standing::Active => Found::Pass,
+        Some(principal) => context.fail(Code::PrincipalNotActive, actor, principal.standing.as_str()),
+    }
+}
+
+/// How far the caller's authority goes: the principal's scope, or what its token narrows that to.
+fn authority<'a>(context: &Context<'a>) -> &'a crate::format::ids::Scope {
+    let own = context.principal.map_or(&context.request.scope, |principal| &principal.scope);
+    let session = context.caller.session.as_deref();
+    session.and_then(|id| context.world.tokens.within(id)).unwrap_or(own)
+}
+
+fn scope_contained<'a>(context: &Context<'a>) -> Found<'a> {
+    let (scope, own) = (&context.request.scope, authority(context));
+    let known = context.world.scope_is_open(scope) || context.facts.has_ended("scope", scope.as_str());
+    if own.contains(scope) && known {
+        return Found::Pass;
+    }
+    context.fail(Code::ScopeForeign, scope.as_str(), own.as_str())
+}
+
+fn scope_open<'a>(context: &Context<'a>) -> Found<'a> {
+    if context.world.scope_is_open(&context.request.scope) {
+        return Found::Pass;
+    }
+    context.fail(Code::ScopeClosed, context.scope(), "")
+}
+
+fn role<'a>(context: &Context<'a>) -> Found<'a> {
+    let Some(principal) = context.principal else { return Found::NotApplicable };
+    let rule = context.request.rule;
+    if rule.roles.contains(&principal.role)
+        || context.world.roles.may(&principal.assigned, rule, context.now)
+    {
+        return Found::Pass;
+    }
+    context.fail(Code::RoleInsufficient, rule.action, principal.role.as_str())
+}
+
+fn attestation<'a>(context: &Context<'a>) -> Found<'a> {
+    let Some(principal) = context.principal else { return Found::NotApplicable };
+    if level(context.world, principal.kind) != Level::Enforce {
+        return Found::NotApplicable;
+    }
+    if context.request.attestation.is_some() {
+        return Found::Pass;
+    }
+    context.fail(Code::AttestationRequired, principal.kind.as_str(), "")
+}
+
+/// How strictly requests of this kind of principal must be signed.
+pub fn level(world: &World, kind: Kind) -> Level {
     let attest = &world.settings().attest;
     match kind {
         Kind::Human => attest.human,
@@ -71,43 +242,4 @@ fn level(world: &World, kind: Kind) -> Level {
         Kind::Worker => attest.worker,
         Kind::Service => attest.service,
     }
-}
-
-fn separation(world: &World, request: &Request, actor: &str, rule: Separation) -> Result<(), Denial> {
-    let id = request.id.as_str();
-    let of_principal = |pick: fn(&Principal) -> Option<&str>| {
-        world.principals.get_in(id, &request.scope).and_then(pick) == Some(actor)
-    };
-    let (broken, text) = match rule {
-        Separation::None => (false, ""),
-        Separation::NotRegistrar => {
-            let own = of_principal(|p| Some(p.registrar.as_str()));
-            // Only the one administrator has nobody to ask; whoever registers elsewhere has it.
-            let alone = world.principals.administrators() == 1
-                && world.principals.get(actor).is_some_and(|p| p.role == Role::PlatformAdmin);
-            (own && !alone, "registered it")
-        }
-        Separation::NotSuspender => (of_principal(|p| p.suspender.as_deref()), "suspended it"),
-        Separation::NotHolder => {
-            let holder = match &request.action {
-                Action::Key(KeyAction::Enrol { principal, .. }) => principal == actor,
-                _ => false,
-            };
-            (holder, "would hold the key")
-        }
-        Separation::Holder => {
-            // A key of another scope is as good as none: the domain says that there is none here.
-            let key = KeyId::parse(&format!("k:{id}")).and_then(|id| world.keys.get(id));
-            let here = key.filter(|key| world.principals.get_in(&key.principal, &request.scope).is_some());
-            (here.is_some_and(|key| key.principal != actor), "does not hold the key")
-        }
-        Separation::NotObserver => {
-            let record = world.host_keys.get(&request.scope, id);
-            (record.is_some_and(|r| r.observers.iter().any(|o| o == actor)), "observed this fingerprint")
-        }
-    };
-    if broken {
-        return deny(Code::SeparationRequired, format!("`{actor}` {text}; another principal must do this"));
-    }
-    Ok(())
 }

@@ -7,6 +7,8 @@ use crate::format::hash::{ARGS, Digest, IDEMPOTENCY};
 use crate::format::ids::{Id, IdempotencyKey, KeyId, Scope};
 use crate::format::json::Value;
 use crate::format::limits::{PART, PART_DEPTH, PART_NODES};
+use crate::secrets::{self, Found};
+use super::roles::{Rule, rule_of};
 use serde::Serialize;
 
 /// A request: typed, bounded, and not yet authenticated.
@@ -14,6 +16,8 @@ use serde::Serialize;
 pub struct Request {
     /// Declaration of the action.
     pub spec: &'static ActionSpec,
+    /// Who may do it.
+    pub rule: &'static Rule,
     /// The action with its arguments.
     pub action: Action,
     /// Where.
@@ -34,6 +38,24 @@ pub struct Request {
     pub attestation: Option<Attest>,
     /// Who asks.
     pub credential: Credential,
+    /// What looks like a secret in what a worker relays: none of it may reach the disk.
+    pub tainted: Option<Found>,
+}
+
+/// Who was found to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The principal.
+    pub principal: String,
+    /// The token that it came with, when it came with one.
+    pub session: Option<String>,
+}
+
+impl Caller {
+    /// A caller without a token.
+    pub fn by_key(principal: &str) -> Self {
+        Self { principal: principal.to_owned(), session: None }
+    }
 }
 
 /// An author's signature with the origin that it was made for.
@@ -48,6 +70,9 @@ pub struct Attest {
     /// The signature.
     pub sig: [u8; 64],
 }
+
+/// Actions that relay what a worker saw: a secret in it is recorded as such, without it.
+const RELAYS: &[&str] = &["transcript.append", "job.report"];
 
 /// What shows who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,7 +142,24 @@ pub fn new_request(
             },
         });
     };
+    let Some(rule) = rule_of(spec.id) else {
+        return Err(Invalid {
+            code: Code::UnknownAction,
+            pointer: "/action".to_owned(),
+            message: format!("no rule for `{action}`"),
+            hint: "`chancery explain actions` lists them".to_owned(),
+        });
+    };
     spec.check(&args)?;
+    let tainted = secrets::in_value(&args, "/args");
+    if let Some(found) = tainted.as_ref().filter(|_| !RELAYS.contains(&spec.id)) {
+        return Err(Invalid {
+            code: Code::SecretInArguments,
+            pointer: found.pointer.clone(),
+            message: format!("what stands at `{}` looks like a secret: {}", found.pointer, found.detector),
+            hint: "take it out; name where the secret is kept instead, such as `vault://mount/path#field`".to_owned(),
+        });
+    }
     let args_text = args_bytes(&args)?;
     let id = spec.check_entity(id, ledger)?;
     let action = parse_action(spec, &args_text).map_err(|error| Invalid {
@@ -128,6 +170,7 @@ pub fn new_request(
     })?;
     Ok(Request {
         spec,
+        rule,
         action,
         scope: scope.clone(),
         id,
@@ -138,6 +181,7 @@ pub fn new_request(
         not_after: None,
         attestation: None,
         credential: Credential::Key,
+        tainted,
     })
 }
 

@@ -53,6 +53,12 @@ impl Role {
         Service,
     ];
 
+    /// The role of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let at = Self::NAMES.iter().position(|name| *name == word)?;
+        Self::ALL.get(at).copied()
+    }
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         Self::NAMES.get(self as usize).copied().unwrap_or_default()
@@ -84,6 +90,12 @@ pub enum Separation {
     Holder,
     /// Not one that observed the current fingerprint.
     NotObserver,
+    /// Not the one that would have the benefit.
+    NotBeneficiary,
+    /// Not the one that asked for what is held.
+    NotRequester,
+    /// The worker itself.
+    Itself,
 }
 
 /// A row of the matrix.
@@ -101,9 +113,18 @@ const _: () = assert!(Role::NAMES.len() == Role::ALL.len());
 const ADMINS: &[Role] = &[PlatformAdmin, MspAdmin];
 const ALL_ADMINS: &[Role] = &[PlatformAdmin, MspAdmin, OrgAdmin];
 const OPERATORS: &[Role] = &[PlatformAdmin, MspAdmin, MspOperator];
+const OPERATORS_AND_ORG: &[Role] = &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin];
+const WORKERS: &[Role] = &[Worker];
+/// What nobody but the ledger itself does.
+const SYSTEM_ONLY: &[Role] = &[];
 
 const fn rule(action: &'static str, roles: &'static [Role], separation: Separation) -> Rule {
     Rule { action, roles, separation }
+}
+
+/// The row of an action; every declared action has one.
+pub(super) fn rule_of(action: &str) -> Option<&'static Rule> {
+    MATRIX.iter().find(|rule| rule.action == action)
 }
 
 /// The matrix, version 1.
@@ -128,8 +149,56 @@ pub static MATRIX: &[Rule] = &[
     ),
     rule("host_key.verify", OPERATORS, Separation::NotObserver),
     rule("host_key.reject", OPERATORS, Separation::None),
-    rule("host_key.disable", &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin], Separation::None),
+    rule("host_key.disable", OPERATORS_AND_ORG, Separation::None),
     rule("export.produce", &[PlatformAdmin, MspAdmin, Auditor], Separation::None),
-    rule("ledger.snapshot", &[], Separation::None),
+    rule("role.define", ADMINS, Separation::None),
+    rule("role.assign", ALL_ADMINS, Separation::None),
+    rule("role.unassign", ALL_ADMINS, Separation::None),
+    rule("capability.register", ADMINS, Separation::None),
+    rule("capability.enable", ADMINS, Separation::None),
+    rule("capability.disable", OPERATORS_AND_ORG, Separation::None),
+    rule("switch.turn_on", ADMINS, Separation::None),
+    rule("switch.turn_off", ALL_ADMINS, Separation::None),
+    rule("switch.engage", OPERATORS_AND_ORG, Separation::None),
+    rule("switch.clear", ADMINS, Separation::None),
+    rule("hold.approve", OPERATORS_AND_ORG, Separation::NotRequester),
+    rule("hold.deny", OPERATORS_AND_ORG, Separation::NotRequester),
+    rule("hold.cancel", Role::ALL, Separation::None),
+    rule("hold.expire", SYSTEM_ONLY, Separation::None),
+    rule("worker.promote", ADMINS, Separation::None),
+    rule("worker.declare", WORKERS, Separation::Itself),
+    rule("worker.assign", ADMINS, Separation::None),
+    rule("worker.report", WORKERS, Separation::Itself),
+    rule("worker.suspend", OPERATORS, Separation::None),
+    rule("worker.revoke", ADMINS, Separation::None),
+    rule("worker.expire", SYSTEM_ONLY, Separation::None),
+    rule("job.submit", &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin, Agent, Service], Separation::None),
+    rule("job.start", WORKERS, Separation::None),
+    rule("job.report", WORKERS, Separation::None),
+    rule("job.cancel", OPERATORS_AND_ORG, Separation::None),
+    rule("job.reject", SYSTEM_ONLY, Separation::None),
+    rule("job.stop", SYSTEM_ONLY, Separation::None),
+    rule("job.expire", SYSTEM_ONLY, Separation::None),
+    rule("claim.acquire", WORKERS, Separation::None),
+    rule("claim.renew", WORKERS, Separation::None),
+    rule("claim.release", WORKERS, Separation::None),
+    rule("claim.expire", SYSTEM_ONLY, Separation::None),
+    rule("grant.issue", OPERATORS, Separation::NotBeneficiary),
+    rule("grant.revoke", OPERATORS_AND_ORG, Separation::None),
+    rule("grant.expire", SYSTEM_ONLY, Separation::None),
+    rule("lease.open", WORKERS, Separation::None),
+    rule("lease.resolve", WORKERS, Separation::None),
+    rule("lease.fail", WORKERS, Separation::None),
+    rule("lease.close", WORKERS, Separation::None),
+    rule("lease.revoke", OPERATORS_AND_ORG, Separation::None),
+    rule("lease.expire", SYSTEM_ONLY, Separation::None),
+    rule("transcript.append", WORKERS, Separation::None),
+    rule("transcript.release", ADMINS, Separation::None),
+    rule("transcript.quarantine", SYSTEM_ONLY, Separation::None),
+    rule("preflight.evaluate", &[PlatformAdmin, MspAdmin, MspOperator, Worker], Separation::None),
+    rule("attention.acknowledge", &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin, Auditor], Separation::None),
+    rule("drill.record", OPERATORS, Separation::None),
+    rule("door.count", SYSTEM_ONLY, Separation::None),
+    rule("ledger.snapshot", SYSTEM_ONLY, Separation::None),
     rule("ledger.confirm_clock", &[PlatformAdmin], Separation::None),
 ];

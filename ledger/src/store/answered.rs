@@ -165,8 +165,12 @@ impl Answered {
         }
         let indexed = self.indexed.load(Ordering::Acquire);
         while self.batches.front().is_some_and(|batch| batch.0 <= indexed) {
-            for key in self.batches.pop_front().map(|batch| batch.1).unwrap_or_default() {
-                self.recent.remove(&key);
+            let Some((end, keys)) = self.batches.pop_front() else { break };
+            for key in keys {
+                // A held request is answered again under its key: only what the index has goes.
+                if self.recent.get(&key).is_some_and(|position| *position < end) {
+                    self.recent.remove(&key);
+                }
             }
         }
         self.seen.settle(&self.path, &self.recent);

@@ -91,7 +91,7 @@ impl Index {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         {
             let mut insert =
-                self.conn.prepare_cached("INSERT OR IGNORE INTO answered (key, position) VALUES (?1, ?2)")?;
+                self.conn.prepare_cached("INSERT OR REPLACE INTO answered (key, position) VALUES (?1, ?2)")?;
             for (key, position) in answered {
                 insert.execute(params![&key.0[..16], int(*position)])?;
             }

@@ -203,10 +203,10 @@ impl Reader {
         Ok(rows)
     }
 
-    /// True when this has ended.
-    pub fn has_ended(&self, kind: &str, id: &str) -> Result<bool> {
-        let mut query = self.conn.prepare_cached("SELECT 1 FROM ended WHERE kind = ?1 AND id = ?2")?;
-        Ok(query.exists(params![kind, id])?)
+    /// The final state of this, when it has ended.
+    pub fn ending(&self, kind: &str, id: &str) -> Result<Option<String>> {
+        let mut query = self.conn.prepare_cached("SELECT state FROM ended WHERE kind = ?1 AND id = ?2")?;
+        Ok(query.query_row(params![kind, id], |row| row.get(0)).optional()?)
     }
 
     /// Every stored tile root: level, index, hash.

@@ -1,0 +1,289 @@
+//! Which secret was fetched, for whom, and is it put away again? SPEC 10.17.
+//!
+//! ```text
+//! (nothing) --opened--> open --resolved--> resolved --closed--> (terminal)      time >= expires: dead
+//!                         |  --failed--> (terminal)
+//!                         +--closed, revoked, expired--> (terminal), from open and from resolved
+//! ```
+//!
+//! 1. The ledger has fingerprints of the material, under a key that it does not hold, and never the material.
+//! 2. It is opened under a live grant and the newest fence, and resolved once.
+//! 3. A job takes no result while one of its leases is open.
+
+use super::job::FENCE;
+use super::spec::{ActionSpec, Flow, Shape, need};
+use super::table::{At, Place, Table};
+use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
+use crate::code::Code;
+use crate::format::reference::Reference;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Fingerprints of one lease.
+pub const FINGERPRINTS: usize = crate::format::limits::FINGERPRINTS;
+/// Jobs, over or not, of which it is remembered what was handed out: what they relay is searched for it.
+const REMEMBERED: usize = 4096;
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the declaration below says what each argument means")]
+pub enum Action {
+    Open {
+        fence: u64,
+        grant: String,
+        job: String,
+        reference: String,
+        ttl_ms: i64,
+        #[serde(rename = "use")]
+        purpose: String,
+    },
+    Resolve {
+        fingerprints: Vec<String>,
+    },
+    Fail {
+        failure: Failure,
+    },
+    Close {},
+    Revoke {
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    Expire {},
+}
+
+/// Stored for ever: names and fields are added to, never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "SPEC 10.17 documents the fields")]
+pub enum Event {
+    Opened { expires: i64, fence: u64, grant: String, job: String, provider: String, reference: String },
+    Resolved { fingerprints: Vec<String> },
+    Failed { failure: Failure },
+    Closed {},
+    Revoked {},
+    Expired {},
+}
+
+/// Why a provider gave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "SPEC 10.17 says what each means")]
+pub enum Failure {
+    Disabled,
+    Missing,
+    Unsupported,
+    ProductionLocal,
+    NotImplemented,
+    Unreachable,
+    Refused,
+    Malformed,
+}
+
+impl Failure {
+    /// Every word, in the order of the variants.
+    pub const NAMES: &'static [&'static str] = &[
+        "disabled",
+        "missing",
+        "unsupported",
+        "production_local",
+        "not_implemented",
+        "unreachable",
+        "refused",
+        "malformed",
+    ];
+}
+
+/// A lease that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// For which job.
+    pub job: String,
+    /// For which worker.
+    pub worker: String,
+    /// From this instant on it is dead.
+    pub expires: i64,
+    /// Fingerprints of what was handed out; none before that.
+    pub fingerprints: Vec<String>,
+}
+
+/// Leases that are not over, and what was handed out for the jobs that had leases last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    live: Table<Place, Lease>,
+    handed_out: Table<Place, Vec<String>>,
+    order: VecDeque<Place>,
+}
+
+impl State {
+    /// The lease.
+    pub fn get(&self, at: At<'_>) -> Option<&Lease> {
+        self.live.get(&at)
+    }
+
+    /// Number of leases that are not over.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// Every lease, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Place, &Lease)> {
+        self.live.iter()
+    }
+
+    /// Fingerprints of everything that was handed out for a job.
+    pub fn fingerprints(&self, job: At<'_>) -> &[String] {
+        self.handed_out.get(&job).map_or(&[], Vec::as_slice)
+    }
+
+    fn remember(&mut self, job: Place, fingerprints: &[String]) {
+        if !self.handed_out.has(&job) {
+            self.order.push_back(job.clone());
+        }
+        self.handed_out.entry(job).or_default().extend(fingerprints.iter().cloned());
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.handed_out.remove(&oldest.at());
+            }
+        }
+    }
+}
+
+pub(super) const ACTIONS: &[ActionSpec] = &[
+    ActionSpec::new(
+        "lease.open",
+        "lease",
+        "Ask for one retrieval of a credential under a grant.",
+        &[
+            FENCE,
+            need("grant", Shape::Id, "the grant"),
+            need("job", Shape::Id, "the job"),
+            need("reference", Shape::Reference, "the credential that the grant is for"),
+            need("ttl_ms", Shape::Int(1000, 3_600_000), "for how long, in milliseconds"),
+            need("use", Shape::Id, "the use that the grant is for"),
+        ],
+    ),
+    ActionSpec::new(
+        "lease.resolve",
+        "lease",
+        "Record that the material was handed out, by its fingerprints.",
+        &[need(
+            "fingerprints",
+            Shape::List(FINGERPRINTS, &Shape::Text(80)),
+            "keyed fingerprints of the material and its usual encodings",
+        )],
+    ),
+    ActionSpec::new(
+        "lease.fail",
+        "lease",
+        "Record that the provider gave nothing, and why.",
+        &[need("failure", Shape::OneOf(Failure::NAMES), "why")],
+    )
+    .flow(Flow::Reduces),
+    ActionSpec::new("lease.close", "lease", "Say that the material was put away.", &[]).flow(Flow::Reduces),
+    ActionSpec::new("lease.revoke", "lease", "Revoke a lease, for good.", &[super::scope::REASON])
+        .flow(Flow::Reduces),
+    ActionSpec::new("lease.expire", "lease", "Record that a lease ran out; the system's own.", &[])
+        .flow(Flow::Reduces),
+];
+
+pub(super) fn decide(
+    world: &World,
+    facts: &Facts,
+    action: &Action,
+    asked: &Asked<'_>,
+) -> Result<Vec<Draft>, Refusal> {
+    let at = asked.at();
+    let over = facts.ending("lease", &at.to_string());
+    let event = match (action, world.leases.get(at)) {
+        (Action::Open { fence, grant, job, reference, ttl_ms, .. }, None) if over.is_none() => {
+            let Some(known) = world.jobs.get(At { scope: at.scope, id: job }) else {
+                let text = format!("no job `{job}` that is not over in `{}`", asked.scope);
+                return Err(Refusal::new(Code::JobUnknown, text));
+            };
+            super::worker::stand(world, facts, asked.actor, asked.scope, known, asked.now)?;
+            super::job::in_time(known, asked)?;
+            let provider = Reference::parse(reference).map_or("", |reference| reference.provider().as_str());
+            Event::Opened {
+                expires: (asked.now + ttl_ms).min(known.deadline),
+                fence: *fence,
+                grant: grant.clone(),
+                job: job.clone(),
+                provider: provider.to_owned(),
+                reference: reference.clone(),
+            }
+        }
+        (Action::Open { .. }, Some(_)) => {
+            return Err(Refusal::new(Code::LeaseExists, format!("lease `{}` is there already", asked.id)));
+        }
+        (_, None) => {
+            if let Some(state) = over {
+                return Err(Refusal::new(Code::LeaseEnded, format!("lease `{}` was {state}", asked.id)));
+            }
+            let text = format!("no lease `{}` in `{}`", asked.id, asked.scope);
+            return Err(Refusal::new(Code::NotFound, text));
+        }
+        (Action::Fail { .. } | Action::Close {}, Some(lease)) if lease.worker != asked.actor => {
+            let text = format!("lease `{}` is not `{}`'s", asked.id, asked.actor);
+            return Err(Refusal::new(Code::NotEligible, text));
+        }
+        (Action::Resolve { .. } | Action::Fail { .. }, Some(lease)) if !lease.fingerprints.is_empty() => {
+            return Err(Refusal::new(Code::WrongState, format!("lease `{}` is resolved", asked.id)));
+        }
+        (Action::Resolve { fingerprints }, Some(_)) => {
+            let known = |text: &String| crate::fingerprint::Fingerprint::parse(text).is_some();
+            if fingerprints.is_empty() || !fingerprints.iter().all(known) {
+                let text = "a resolved lease has one to 32 fingerprints `f:<length>:<hex>`";
+                return Err(Refusal::new(Code::FingerprintMalformed, text));
+            }
+            Event::Resolved { fingerprints: fingerprints.clone() }
+        }
+        (Action::Fail { failure }, Some(_)) => Event::Failed { failure: *failure },
+        (Action::Close {}, Some(_)) => Event::Closed {},
+        (Action::Revoke { .. }, Some(_)) => Event::Revoked {},
+        (Action::Expire {}, Some(lease)) if asked.now < lease.expires => {
+            return Err(Refusal::new(Code::WrongState, format!("lease `{}` has time left", asked.id)));
+        }
+        (Action::Expire {}, Some(_)) => Event::Expired {},
+    };
+    Ok(vec![asked.draft("lease", super::Event::Lease(event), &["reason"])])
+}
+
+pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &mut Vec<Ended>) {
+    let at = meta.at();
+    let state = match event {
+        Event::Opened { expires, job, .. } => {
+            let lease = Lease {
+                job: job.clone(),
+                worker: meta.actor.to_owned(),
+                expires: *expires,
+                fingerprints: Vec::new(),
+            };
+            let before = world.leases.live.insert(Place::new(at.scope, at.id), lease);
+            assert!(before.is_none(), "an opened lease was new");
+            world.jobs.live_mut(At { scope: at.scope, id: job }).leases += 1;
+            return;
+        }
+        Event::Resolved { fingerprints } => {
+            let Some(lease) = world.leases.live.get_mut(&at) else { panic!("lease `{at}` is live") };
+            lease.fingerprints.clone_from(fingerprints);
+            let job = Place::new(at.scope, &lease.job);
+            world.leases.remember(job, fingerprints);
+            return;
+        }
+        Event::Failed { .. } => "failed",
+        Event::Closed {} => "closed",
+        Event::Revoked {} => "revoked",
+        Event::Expired {} => "expired",
+    };
+    let Some(lease) = world.leases.live.remove(&at) else { panic!("lease `{at}` is live") };
+    if let Some(job) = world.jobs.live.get_mut(&At { scope: at.scope, id: &lease.job }) {
+        job.leases = job.leases.saturating_sub(1);
+    }
+    ended.push(Ended { kind: "lease", id: at.to_string(), state, position: meta.position });
+}

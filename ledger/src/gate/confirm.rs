@@ -1,0 +1,51 @@
+//! Must somebody else confirm it first? The last check: risk, and the hold that binds exactly this request. SPEC 9.
+
+use super::constitution::{Context, Found};
+use super::roles::Separation;
+use crate::code::Code;
+use crate::domains::hold::Standing;
+use crate::domains::spec::Risk;
+
+/// Whether the risk is low, or was confirmed.
+pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
+    let (world, request) = (context.world, context.request);
+    let risk = crate::domains::risk(world, request);
+    if risk == Risk::Destructive {
+        return context.fail(Code::NoRoute, request.spec.id, "");
+    }
+    // A reviewed action is itself the confirmation.
+    if risk == Risk::Low || request.rule.separation != Separation::None {
+        return Found::NotApplicable;
+    }
+    if let Some((id, state)) = &context.facts.prior {
+        let code = match state.as_str() {
+            "denied" => Some(Code::HoldDenied),
+            "expired" => Some(Code::HoldExpired),
+            "cancelled" => Some(Code::HoldCancelled),
+            _ => None,
+        };
+        if let Some(code) = code {
+            return context.fail(code, id, "");
+        }
+    }
+    let mut open = None;
+    for (id, hold) in world.holds.of(&context.caller.principal) {
+        let same = hold.action == request.spec.id
+            && hold.is_in(&request.scope)
+            && hold.entity == request.id.as_str()
+            && context.now < hold.until
+            && context.facts.same_args(hold.position, &request.args);
+        if !same {
+            continue;
+        }
+        match hold.standing {
+            Standing::Approved(position) => return Found::Approved(position),
+            Standing::Pending => open = Some(id),
+        }
+    }
+    match (&context.facts.prior, open) {
+        // The hold that this very key opened lapsed before anybody looked at the clock.
+        (Some((id, _)), None) => context.fail(Code::HoldExpired, id, ""),
+        (_, open) => Found::Hold(open),
+    }
+}
