@@ -20,6 +20,7 @@ mod crash;
 mod faults;
 mod figures;
 mod files;
+mod fingerprints;
 mod flips;
 mod gate;
 mod hostile;

@@ -78,6 +78,8 @@ names! {
     IdempotencyKey: is_idempotency_key, "an idempotency key: 16 to 128 of [A-Za-z0-9._:-]";
     /// A fingerprint of a host key, as OpenSSH prints it.
     Fingerprint: is_fingerprint, "a fingerprint: `SHA256:` and 43 characters of base64";
+    /// Where a credential lies; `format::reference` has its parts.
+    Reference: super::reference::is_reference, "a credential reference: `vault://mount/path#field`, or a scheme, `://` and segments [a-z0-9._-]";
 }
 
 fn tail(text: &str, max: usize, more: &[u8]) -> bool {

@@ -39,6 +39,15 @@ pub const WAL: usize = 268_435_456;
 /// Entries between snapshots.
 pub const SNAPSHOT_EVERY: usize = 65_536;
 
+/// Bytes of a credential reference.
+pub const REFERENCE: usize = 200;
+/// Bytes of a fingerprinted value, at least.
+pub const FINGERPRINT_MIN: usize = 8;
+/// Bytes of a fingerprinted value, at most.
+pub const FINGERPRINT_MAX: usize = 4096;
+/// Fingerprints of one value.
+pub const FINGERPRINTS: usize = 32;
+
 /// Largest integer of the JSON profile, 2^53-1.
 pub const INT_MAX: i64 = 9_007_199_254_740_991;
 
@@ -63,4 +72,8 @@ pub const TABLE: &[(&str, usize)] = &[
     ("note_signatures", NOTE_SIGNATURES),
     ("wal", WAL),
     ("snapshot_every", SNAPSHOT_EVERY),
+    ("reference", REFERENCE),
+    ("fingerprint_min", FINGERPRINT_MIN),
+    ("fingerprint_max", FINGERPRINT_MAX),
+    ("fingerprints", FINGERPRINTS),
 ];

@@ -1,7 +1,9 @@
 //! Where do a ledger's files lie, and how is one written so that it is there after a power loss?
 
 use crate::code::Code;
+use crate::entropy::Entropy;
 use crate::error::{Error, Result};
+use crate::fingerprint::FingerprintKey;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -70,6 +72,11 @@ impl Paths {
     pub fn system_key(&self) -> PathBuf {
         self.keys.join("system.key")
     }
+
+    /// Key file of the fingerprints of leased values.
+    pub fn fingerprint_key(&self) -> PathBuf {
+        self.keys.join("fingerprint.key")
+    }
 }
 
 /// Syncs the directory that holds `path`, so that its name is durable.
@@ -101,8 +108,17 @@ pub fn write_secret(path: &Path, text: &str) -> Result<()> {
     sync_parent(path)
 }
 
-/// Reads a secret, when nobody but its owner can.
+/// Reads a secret of one line, when nobody but its owner can.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
+    let mut bytes = read_private(path, 4096)?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        Error::new(Code::KeyFileInvalid, format!("`{}` is not a key file", path.display()))
+    })
+}
+
+/// Reads a file of at most `limit` bytes, when nobody but its owner can.
+pub fn read_private(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -118,8 +134,47 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
         let text = format!("`{}` can be read by others than its owner", path.display());
         return Err(Error::new(Code::KeyFileReadable, text));
     }
-    let mut text = Zeroizing::new(String::new());
-    let read = (&mut file).take(4096).read_to_string(&mut text);
-    read.map_err(|_| Error::new(Code::KeyFileInvalid, format!("`{}` is not a key file", path.display())))?;
-    Ok(text)
+    // Room for all of it at once: bytes that a growing buffer leaves behind are not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 64));
+    let read = (&mut file).take(limit as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::io("read", path, error))?;
+    if bytes.len() > limit {
+        let text = format!("`{}` has more than {limit} bytes", path.display());
+        return Err(Error::new(Code::KeyFileInvalid, text));
+    }
+    Ok(bytes)
+}
+
+/// Reads the key of fingerprints.
+pub fn read_fingerprint_key(path: &Path) -> Result<FingerprintKey> {
+    FingerprintKey::parse_file(&read_secret(path)?).ok_or_else(|| {
+        Error::new(Code::KeyFileInvalid, format!("`{}` is not a fingerprint key file", path.display()))
+    })
+}
+
+/// Reads the key of fingerprints, and makes it first where there is none. Only for a ledger that holds no fingerprint
+/// yet: under a new key the old ones find nothing.
+pub fn open_fingerprint_key(path: &Path, entropy: &mut Entropy) -> Result<FingerprintKey> {
+    if path.try_exists().map_err(|error| Error::io("look for", path, error))? {
+        return read_fingerprint_key(path);
+    }
+    let seed = Zeroizing::new(entropy.take::<32>()?);
+    let beside = path.with_extension("key.new");
+    let io = |error| Error::io("write the key file", path, error);
+    // A crash before the link leaves a file that no fingerprint was made with.
+    if beside.try_exists().map_err(io)? {
+        std::fs::remove_file(&beside).map_err(io)?;
+    }
+    write_secret(&beside, &FingerprintKey::from_seed(&seed).to_file())?;
+    // Unlike a rename, a link never replaces a key that somebody else has just made. A crash after it leaves one file
+    // under two names.
+    let linked = std::fs::hard_link(&beside, path);
+    std::fs::remove_file(&beside).map_err(io)?;
+    if let Err(error) = linked
+        && error.kind() != std::io::ErrorKind::AlreadyExists
+    {
+        return Err(io(error));
+    }
+    sync_parent(path)?;
+    read_fingerprint_key(path)
 }

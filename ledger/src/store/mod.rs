@@ -16,7 +16,9 @@ pub use anchor::Anchor;
 pub(crate) use answered::Answered;
 pub(crate) use append::{Batch, EndedRow, append, empty_wal};
 pub(crate) use bloom::Bloom;
-pub use files::{Paths, read_secret, write_new, write_secret};
+pub use files::{
+    Paths, open_fingerprint_key, read_fingerprint_key, read_private, read_secret, write_new, write_secret,
+};
 pub(crate) use index::Index;
 pub(crate) use lock::Lock;
 pub use open::{PAGE_SIZE, check_library};
