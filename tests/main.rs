@@ -27,6 +27,7 @@ mod hostile;
 mod ingest;
 mod model;
 mod power;
+mod providers;
 mod readme;
 mod record;
 mod reference;
