@@ -298,9 +298,12 @@ fn a_redirect_is_not_followed() {
 #[test]
 fn a_vault_that_does_not_answer_is_unreachable() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n";
+    let began = std::time::Instant::now();
     vault_fails(&Vault::that("", End::Waits), "unreachable");
     vault_fails(&Vault::that("HTTP/1.1 200", End::Waits), "unreachable");
     vault_fails(&Vault::that(format!("{head}{{\"data\":"), End::Waits), "unreachable");
+    // Six waits of 0.7 s as configured, on a machine that has other things to do.
+    assert!(began.elapsed().as_secs() < 30, "no longer is waited than configured");
     vault_fails(&Vault::that("", End::Hangs), "unreachable");
     vault_fails(&Vault::that(format!("{head}{{\"data\":"), End::Hangs), "unreachable");
     vault_fails(&Vault::that("\u{0}\u{1}garbage\r\n\r\n", End::Hangs), "malformed");
