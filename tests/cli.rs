@@ -168,6 +168,11 @@ fn objects_have_the_members_of_section_16() {
     seen.push(("key prove", object(&home, YES, &["key", "prove", "bot.key", "--log", "cli.example/e1"])));
     let old = ["key", "prove", "bot.key", "--log", "cli.example/e1", "--old", FOUNDER[1]];
     seen.push(("key prove", object(&home, YES, &old)));
+    seen.push(("provider check", object(&home, NO, &["provider", "check", "--reference", "kms://a"])));
+    std::fs::write(home.path("providers.json"), r#"{"enabled":["test"],"test":{"seed":"s"}}"#)
+        .expect("a file");
+    let test = ["--reference", "test://a", "--stage", "test", "--config", "providers.json"];
+    seen.push(("provider check", object(&home, YES, &[&["provider", "check"], &test[..]].concat())));
     seen.push(("explain", object(&home, YES, &["explain", "wrong_seq"])));
     for (command, value) in &seen {
         holds(command, value, &row(command));
@@ -246,6 +251,8 @@ fn failures() -> Vec<(i32, &'static str, Vec<&'static str>)> {
         (USAGE, "malformed_value", vec!["show", "minus-one"]),
         (NO, "range_invalid", vec!["log", "--from", "2", "--to", "1"]),
         (USAGE, "malformed_value", vec!["explain", "wrong_sequence"]),
+        (USAGE, "malformed_value", vec!["provider", "check", "--reference", "vault://kv/a"]),
+        (FAILED, "io", vec!["provider", "check", "--reference", "kms://a", "--config", "nowhere.json"]),
         // What the parser of the command line finds.
         (USAGE, "unknown_field", vec!["show", "--privat", "1"]),
         (USAGE, "missing_field", vec!["show"]),

@@ -3,7 +3,9 @@
 use crate::harness::root;
 use crate::harness::story::{NAME, args, fingerprint, scope};
 use chancery_ledger::Code;
-use chancery_ledger::domains::{self, ACTIONS, ActionSpec, Shape, Asked, Facts, World, action_spec, parse_action, write_event};
+use chancery_ledger::domains::{
+    self, ACTIONS, ActionSpec, Asked, Facts, Shape, World, action_spec, parse_action, write_event,
+};
 use chancery_ledger::format::encoding::base64;
 use chancery_ledger::format::hash::Digest;
 use chancery_ledger::format::ids::{IdempotencyKey, Scope};
@@ -146,7 +148,8 @@ fn decided() -> Vec<(&'static str, Vec<bool>)> {
                 Err((Code::RoleInsufficient, _)) => false,
                 Err((code, text)) => {
                     // A later check says no: the role was enough.
-                    let earlier = [Code::KillSwitch, Code::PrincipalNotActive, Code::ScopeForeign, Code::ScopeClosed];
+                    let earlier =
+                        [Code::KillSwitch, Code::PrincipalNotActive, Code::ScopeForeign, Code::ScopeClosed];
                     assert!(!earlier.contains(&code), "{role} {action}: {text}");
                     true
                 }

@@ -361,8 +361,7 @@ pub fn accept(lines: &[String], context: &str) {
 fn in_batches(story: &mut Story) {
     let id = story.keys["otto"].public().id();
     for round in 0..4u64 {
-        let next =
-            story.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
+        let next = story.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
         let mut requests = Vec::new();
         for number in 0..64 {
             let host = format!("ssh-ed25519:h{round}-{number}.example:22");

@@ -9,6 +9,7 @@ mod known_hosts;
 mod machine;
 mod measure;
 mod output;
+mod provider;
 
 use clap::Parser;
 use std::process::ExitCode;

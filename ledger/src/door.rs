@@ -1,8 +1,8 @@
 //! How does a request become entries? Authenticate, gate, decide, seal: the one way in, in the order of
 //! SPEC 8. Pure: time, entropy and keys are arguments, nothing is written.
 
-use crate::code::Code;
 use crate::answer::Effect;
+use crate::code::Code;
 use crate::domains::{self, Asked, DecisionEvent, Draft, Ended, Event, Facts, Meta, World};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
@@ -182,12 +182,14 @@ impl Door {
             _ => None,
         };
         let mut secret = None;
-        if let (None, domains::Action::Token(domains::token::Action::Issue { .. })) = (code, &request.action) {
+        if let (None, domains::Action::Token(domains::token::Action::Issue { .. })) = (code, &request.action)
+        {
             let stage = self.world.settings().stage.as_str();
             secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
         }
         if let Some(id) = caller.session.as_deref().filter(|id| self.world.tokens.is_once(id)) {
-            let ends_itself = drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
+            let ends_itself =
+                drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
             if !ends_itself {
                 drafts.push(domains::token::spent(id));
             }
@@ -369,7 +371,8 @@ pub(crate) fn answer(
                     Ok((event, id)) => (Event::Hold(event), id),
                 },
             };
-            let text = format!("a second principal must confirm this: `hold.approve --id {id}`, then ask again");
+            let text =
+                format!("a second principal must confirm this: `hold.approve --id {id}`, then ask again");
             let drafts = vec![decision(request, event)];
             return Answered { code: Some(Code::ConfirmationRequired), message: Some(text), drafts };
         }

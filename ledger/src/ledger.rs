@@ -8,17 +8,17 @@ use crate::domains::{self, Draft, World};
 use crate::door::Door;
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
+use crate::fingerprint::FingerprintKey;
 use crate::format::checkpoint::{Checkpoint, Note, Signed};
 use crate::format::ids::{IdempotencyKey, LogName, Origin, PrincipalId, Scope};
 use crate::format::json::Value;
 use crate::format::key::{self, LogVerifier, PrivateKey, PublicKey};
 use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
 use crate::format::tree::Frontier;
-use crate::fingerprint::FingerprintKey;
 use crate::gate::{self, Caller, Credential, Request, SystemMark};
 use crate::published::{Counted, Published};
-use crate::relay;
 use crate::queue::{Queue, Reply, Waiting};
+use crate::relay;
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
@@ -287,7 +287,12 @@ impl Ledger {
         }
         let time = LedgerTime::start(clock.clone(), Some(world.time));
         let mut entropy = Entropy::default();
-        let fingerprints = store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?;
+        // A new key would find nothing of what was handed out under the old one.
+        let fingerprints = if world.leases.has_handed_out() {
+            store::read_fingerprint_key(&paths.fingerprint_key())?
+        } else {
+            store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?
+        };
         let published = Arc::new(Published::new(world.clone()));
         let door = Door { world, origin, entry_key, entropy, ended: Vec::new(), unpublished: Vec::new() };
         let writer = Writer {

@@ -5,7 +5,7 @@
 //!          parse      may it?   can it?      events        seal      commit, sign, anchor, answer
 //! ```
 //!
-//! `format`, `gate` and `domains` are pure: time, entropy, keys and paths are arguments. `writer` and `store` are
+//! `format`, `gate`, `domains` and `fingerprint` are pure: time, entropy, keys and paths are arguments. `writer` and `store` are
 //! where something happens. `verify` goes from bytes to a verdict and shares only `format` with the writer.
 //!
 //! Invariants: a request is durable and under a signed head before it is answered; a size is signed once; the

@@ -56,7 +56,8 @@ impl Ledger {
             };
             let facts = facts::gather(world, request, &caller.principal, None, &sources)?;
             let checks = gate::explain(world, &facts, request, &caller, now);
-            let checks = checks.into_iter().map(|(check, found)| CheckSeen { name: check.name, found: word(&found) });
+            let checks =
+                checks.into_iter().map(|(check, found)| CheckSeen { name: check.name, found: word(&found) });
             let Answered { code, message, drafts } =
                 door::answer(world, self.origin(), request, &caller, &facts, &[0; 32], (now, wall));
             let effect = drafts.first().map_or(Effect::Refuse, |first| domains::outcome(&first.event).0);

@@ -50,8 +50,11 @@ impl Counted {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let mut taken: Vec<(String, i64, u64)> =
-            self.0.extract_if(|(_, at), _| *at < minute).map(|((actor, at), count)| (actor, at, count)).collect();
+        let mut taken: Vec<(String, i64, u64)> = self
+            .0
+            .extract_if(|(_, at), _| *at < minute)
+            .map(|((actor, at), count)| (actor, at, count))
+            .collect();
         taken.sort_unstable();
         taken
     }

@@ -73,7 +73,12 @@ pub(crate) fn counted(
 }
 
 /// The system's request in place of a tainted one; none of what was relayed is in it.
-pub(crate) fn without_secret(request: &Request, worker: &str, ledger: &str, salt: [u8; 32]) -> Option<Request> {
+pub(crate) fn without_secret(
+    request: &Request,
+    worker: &str,
+    ledger: &str,
+    salt: [u8; 32],
+) -> Option<Request> {
     let detector = request.tainted.as_ref()?.detector;
     let mut members = vec![("detector", Value::from(detector)), ("worker", Value::from(worker))];
     let action = match &request.action {

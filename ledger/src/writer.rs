@@ -14,12 +14,12 @@ use crate::format::key::PrivateKey;
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Caller, Request};
 use crate::published::{Counted, Published};
-use crate::{facts, relay};
-use std::sync::Arc;
 use crate::queue::{Queue, Reply, Waiting};
 use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
+use crate::{facts, relay};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Free bytes below which only what reduces risk is taken.
 const SPACE_MIN: u64 = 16 << 20;
@@ -213,7 +213,10 @@ impl Writer {
         match self.door.answer(&request, &caller, key, &facts, instants) {
             Ok(None) => {
                 self.counted.add(&caller.principal, minute_of(now));
-                let text = format!("more than {} noes in a minute; further ones are only counted", domains::door::QUOTA);
+                let text = format!(
+                    "more than {} noes in a minute; further ones are only counted",
+                    domains::door::QUOTA
+                );
                 Ready::Conflict(Conflict { code: Code::OverQuota, message: text })
             }
             Ok(Some(recorded)) => {
@@ -264,8 +267,12 @@ impl Writer {
         let facts = self.facts(request, caller, None, entries)?;
         let allowed = gate::evaluate(&self.door.world, &facts, request, caller, now);
         if let gate::Verdict::Allow(_) = allowed
-            && let Some(clean) =
-                relay::without_secret(request, &caller.principal, self.door.origin.name(), self.door.entropy.take()?)
+            && let Some(clean) = relay::without_secret(
+                request,
+                &caller.principal,
+                self.door.origin.name(),
+                self.door.entropy.take()?,
+            )
         {
             return Ok(Ok(clean));
         }
@@ -471,7 +478,8 @@ impl Writer {
             let message = format!("the idempotency key answered another request at position {first}");
             return Ok(Answer::Conflict(Conflict { code: Code::IdempotencyConflict, message }));
         }
-        let outcome = Outcome { effect, code, message: None, entries, secret, hold, replay: true, warning: None };
+        let outcome =
+            Outcome { effect, code, message: None, entries, secret, hold, replay: true, warning: None };
         Ok(self.receipt(outcome))
     }
 }

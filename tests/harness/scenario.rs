@@ -280,10 +280,7 @@ impl Run<'_> {
         }
         let private = self.private(options.get("by").unwrap_or(&who));
         let key = private.public().id();
-        let next = self
-            .story
-            .ledger
-            .look(move |world| world.keys.get(key).map_or(1, |key| key.next));
+        let next = self.story.ledger.look(move |world| world.keys.get(key).map_or(1, |key| key.next));
         let seq = options.get("seq").map_or(next, |seq| seq.parse().expect("a number"));
         let log = options.get("log").map_or(self.story.ledger.origin().to_string(), |log| (*log).to_owned());
         request.attestation = Some(Attest { log: log.clone(), key, seq, sig: [0; 64] });

@@ -109,8 +109,7 @@ impl Story {
     pub fn sign(&self, request: &mut Request, who: &str, seq: Option<u64>) {
         let private = &self.keys[who];
         let id = private.public().id();
-        let next =
-            self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
+        let next = self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
         let (log, seq) = (self.ledger.origin().to_string(), seq.unwrap_or(next));
         request.credential = Credential::Key;
         request.attestation = Some(Attest { log: log.clone(), key: id, seq, sig: [0; 64] });
@@ -267,8 +266,7 @@ impl Story {
         let id = self.keys["otto"].public().id();
         let mut done = 0;
         while done < count {
-            let next =
-                self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
+            let next = self.ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next));
             let (send, receive) = std::sync::mpsc::channel();
             let n = batch.min(count - done);
             for i in 0..n {

@@ -12,6 +12,7 @@ mod key;
 mod log;
 mod open;
 mod perform;
+mod provider;
 mod show;
 mod verify;
 
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Generate author keys and prove possession of them
     Key(key::Args),
+    /// Say whether credential references resolve
+    Provider(provider::Args),
     /// Measure this machine against its own limits
     Bench(bench::Args),
     /// Explain a code, an action, or a section of SPEC
@@ -93,6 +96,7 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Checkpoint(args) => checkpoint::run(&args, out),
         Command::Export(args) => export::run(&args, out),
         Command::Key(args) => key::run(&args, out),
+        Command::Provider(args) => provider::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),

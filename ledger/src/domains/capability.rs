@@ -118,12 +118,21 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
             may("grant", Shape::Bool, "whether it is used under a grant only"),
             may("name", Shape::Text(200), "a name for people; private"),
             need("risk", Shape::OneOf(Risk::NAMES), "how much can go wrong"),
-            may("trust", Shape::OneOf(Trust::NAMES), "least trust that a worker needs; without it, `standard`"),
+            may(
+                "trust",
+                Shape::OneOf(Trust::NAMES),
+                "least trust that a worker needs; without it, `standard`",
+            ),
         ],
     )
     .risk(Risk::Medium),
-    ActionSpec::new("capability.enable", "capability", "Enable a capability in the request's scope and below.", &[])
-        .risk(Risk::Medium),
+    ActionSpec::new(
+        "capability.enable",
+        "capability",
+        "Enable a capability in the request's scope and below.",
+        &[],
+    )
+    .risk(Risk::Medium),
     ActionSpec::new(
         "capability.disable",
         "capability",
@@ -189,7 +198,9 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
         Event::Enabled {} => true,
         Event::Disabled {} => false,
     };
-    let Some(capability) = world.capabilities.live.get_mut(meta.id) else { panic!("`{}` is registered", meta.id) };
+    let Some(capability) = world.capabilities.live.get_mut(meta.id) else {
+        panic!("`{}` is registered", meta.id)
+    };
     let scope = meta.scope();
     capability.marks.retain(|(at, _)| *at != scope);
     capability.marks.push((scope, on));

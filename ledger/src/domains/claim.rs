@@ -40,7 +40,12 @@ pub enum Event {
 const TTL: Field = need("ttl_ms", Shape::Int(1000, 3_600_000), "for how long, in milliseconds");
 
 pub(super) const ACTIONS: &[ActionSpec] = &[
-    ActionSpec::new("claim.acquire", "claim", "Take a routed job that nobody holds; the id is the job's.", &[TTL]),
+    ActionSpec::new(
+        "claim.acquire",
+        "claim",
+        "Take a routed job that nobody holds; the id is the job's.",
+        &[TTL],
+    ),
     ActionSpec::new("claim.renew", "claim", "Hold a job for longer.", &[FENCE, TTL]),
     ActionSpec::new("claim.release", "claim", "Give a job back.", &[FENCE]).flow(Flow::Reduces),
     ActionSpec::new("claim.expire", "claim", "Record that a claim ran out; the system's own.", &[])
@@ -90,7 +95,9 @@ pub(super) fn decide(
         Action::Release { fence } => Ok(vec![draft(Event::Released { fence: *fence })]),
         Action::Expire {} => match expired {
             Some(expired) => Ok(vec![expired]),
-            None => Err(Refusal::new(Code::WrongState, format!("the claim on `{}` did not run out", asked.id))),
+            None => {
+                Err(Refusal::new(Code::WrongState, format!("the claim on `{}` did not run out", asked.id)))
+            }
         },
     }
 }

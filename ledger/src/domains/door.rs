@@ -92,4 +92,3 @@ pub(super) fn decide(action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, R
     let event = super::Event::Door(Event::Counted { count: *count, minute: *minute });
     Ok(vec![asked.draft("principal", event, &[])])
 }
-

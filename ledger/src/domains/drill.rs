@@ -62,7 +62,11 @@ pub(super) const ACTIONS: &[ActionSpec] = &[ActionSpec::new(
         need("item", Shape::OneOf(ITEMS), "the item"),
         need("narrative", Shape::Text(2000), "where, why, next; private"),
         need("passed", Shape::Bool, "whether what must happen happened"),
-        need("positions", Shape::List(CAUSE, &Shape::Int(0, INT_MAX)), "ascending positions of entries that show it"),
+        need(
+            "positions",
+            Shape::List(CAUSE, &Shape::Int(0, INT_MAX)),
+            "ascending positions of entries that show it",
+        ),
     ],
 )
 .flow(Flow::Reports)];

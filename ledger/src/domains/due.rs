@@ -1,7 +1,7 @@
 //! What has the clock already decided and nobody recorded yet? One list for the sweeper. SPEC 8.
 
-use super::worker::Health;
 use super::World;
+use super::worker::Health;
 use crate::format::ids::Scope;
 
 /// Something that the system records because its time has come.
@@ -44,8 +44,9 @@ pub fn due(world: &World, now: i64, max: usize) -> Vec<Due> {
     }
     for (place, job) in world.jobs.iter() {
         let worker = job.claim.as_ref().map_or("", |claim| claim.worker.as_str());
-        let stopped = Scope::parse(place.scope())
-            .is_ok_and(|scope| world.switches.engaged(&scope, worker, Some(&job.capability)).next().is_some());
+        let stopped = Scope::parse(place.scope()).is_ok_and(|scope| {
+            world.switches.engaged(&scope, worker, Some(&job.capability)).next().is_some()
+        });
         if now >= job.deadline {
             push("job.expire", place.scope(), place.id(), job.deadline);
         } else if stopped {

@@ -42,7 +42,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[ActionSpec {
     entity: "ledger",
     subject: Subject::Ledger,
     risk: Risk::Low,
-        flow: Flow::Raises,
+    flow: Flow::Raises,
     help: "Record that an export with private parts is produced.",
     fields: &[
         Field { name: "from", shape: Shape::Int(0, INT_MAX), required: true, help: "first position" },

@@ -149,8 +149,13 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
     ActionSpec::new("hold.deny", "hold", "Say no to what somebody else asked for.", &[super::scope::REASON])
         .flow(Flow::Reduces),
     ActionSpec::new("hold.cancel", "hold", "Take back what you asked for yourself.", &[]).flow(Flow::Reduces),
-    ActionSpec::new("hold.expire", "hold", "Record that a hold was not answered in time; the system's own.", &[])
-        .flow(Flow::Reduces),
+    ActionSpec::new(
+        "hold.expire",
+        "hold",
+        "Record that a hold was not answered in time; the system's own.",
+        &[],
+    )
+    .flow(Flow::Reduces),
 ];
 
 /// What the gate's hold makes happen: the hold of this request, or word of the one that is open already.

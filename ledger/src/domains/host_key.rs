@@ -264,7 +264,12 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
     let at = meta.at();
     if let Event::Disabled {} = event {
         assert!(world.host_keys.live.remove(&at).is_some(), "a disabled host key was live");
-        ended.push(Ended { kind: "host_key", id: at.to_string(), state: "disabled", position: meta.position });
+        ended.push(Ended {
+            kind: "host_key",
+            id: at.to_string(),
+            state: "disabled",
+            position: meta.position,
+        });
         return;
     }
     if let Event::Observed { fingerprint, .. } = event {

@@ -440,10 +440,13 @@ pub(super) fn decide(
                     let mut drafts =
                         vec![event(Event::ResultAccepted { fence: *fence, network_opened, stopped_at })];
                     drafts.extend(grant.as_ref().map(|grant| super::grant::consumed(grant)));
-                    drafts.push(asked.bare("job", match outcome {
-                        Outcome::Succeeded => super::Event::Job(Event::Succeeded {}),
-                        Outcome::Failed => super::Event::Job(Event::Failed {}),
-                    }));
+                    drafts.push(asked.bare(
+                        "job",
+                        match outcome {
+                            Outcome::Succeeded => super::Event::Job(Event::Succeeded {}),
+                            Outcome::Failed => super::Event::Job(Event::Failed {}),
+                        },
+                    ));
                     Ok(drafts)
                 }
             }

@@ -136,6 +136,11 @@ impl State {
         self.live.iter()
     }
 
+    /// Whether it is remembered that anything was handed out.
+    pub fn has_handed_out(&self) -> bool {
+        !self.handed_out.is_empty()
+    }
+
     /// Fingerprints of everything that was handed out for a job.
     pub fn fingerprints(&self, job: At<'_>) -> &[String] {
         self.handed_out.get(&job).map_or(&[], Vec::as_slice)

@@ -41,8 +41,8 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         Action::Job(action) => {
             ended("job", at.to_string());
             ended("worker", actor.to_owned());
-            if let job::Action::Start { grant: Some(grant), .. } | job::Action::Report { grant: Some(grant), .. } =
-                action
+            if let job::Action::Start { grant: Some(grant), .. }
+            | job::Action::Report { grant: Some(grant), .. } = action
             {
                 ended("grant", At { id: grant, ..at }.to_string());
             }
@@ -83,9 +83,11 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         | Action::Drill(_)
         | Action::Door(_) => {}
     }
-    let confirmed = super::risk(world, request) != super::Risk::Low && request.rule.separation == Separation::None;
+    let confirmed =
+        super::risk(world, request) != super::Risk::Low && request.rule.separation == Separation::None;
     if confirmed && actor != principal::SYSTEM {
-        let bound = world.holds.of(actor).filter(|(_, hold)| hold.action == request.spec.id && hold.entity == id);
+        let bound =
+            world.holds.of(actor).filter(|(_, hold)| hold.action == request.spec.id && hold.entity == id);
         needs.extend(bound.map(|(_, hold)| Need::Part(hold.position, 1)));
     }
     needs

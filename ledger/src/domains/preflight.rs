@@ -103,8 +103,15 @@ pub(super) fn decide(
         return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
     };
     let findings = Findings::of(world, facts, job, asked);
-    let failures = [findings.host_key, findings.route, findings.command, findings.credential, findings.live(world, job, asked)];
-    let checks: Vec<Check> = CHECKS.iter().zip(failures).map(|(name, failure)| check(name, failure)).collect();
+    let failures = [
+        findings.host_key,
+        findings.route,
+        findings.command,
+        findings.credential,
+        findings.live(world, job, asked),
+    ];
+    let checks: Vec<Check> =
+        CHECKS.iter().zip(failures).map(|(name, failure)| check(name, failure)).collect();
     let passed = checks.iter().all(|check| check.passed);
     let (mut gates, mut enabled) = (Vec::new(), Vec::new());
     if job.mode == Mode::SshLive {
@@ -142,7 +149,11 @@ impl Findings {
             (_, Some(Trust::Verified)) => None,
             (_, Some(trust)) => Some(trust.as_str()),
         };
-        let worker = job.claim.as_ref().map(|claim| claim.worker.as_str()).or_else(|| job.eligible.first().map(String::as_str));
+        let worker = job
+            .claim
+            .as_ref()
+            .map(|claim| claim.worker.as_str())
+            .or_else(|| job.eligible.first().map(String::as_str));
         let reached = worker.and_then(|id| world.workers.get(id)).zip(target);
         let route = match reached {
             Some((worker, target)) if super::route::reaches(worker, target) => None,
@@ -225,13 +236,17 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
     let worker = job.claim.as_ref().map_or("", |claim| claim.worker.as_str());
     let denied = |segments: usize| {
         let at = level(asked.scope, segments).unwrap_or_else(|| asked.scope.clone());
-        world.switches.kills().iter().any(|kill| {
-            kill.target == super::switch::Target::Scope && kill.scope == at
-        })
+        world
+            .switches
+            .kills()
+            .iter()
+            .any(|kill| kill.target == super::switch::Target::Scope && kill.scope == at)
     };
-    let stopped = world.switches.kills().iter().any(|kill| {
-        kill.target == super::switch::Target::Principal && kill.id == worker
-    });
+    let stopped = world
+        .switches
+        .kills()
+        .iter()
+        .any(|kill| kill.target == super::switch::Target::Principal && kill.id == worker);
     let met = [
         on(0),
         on(3),

@@ -11,15 +11,15 @@
 //! 3. Revocation ends every key and token of the principal in the same entry.
 //! 4. One platform administrator is always active.
 
+use super::role::Assigned;
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
+use super::table::Table;
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::{PrincipalId, Scope};
 use crate::format::json::Value;
 use crate::gate::Role;
 use serde::{Deserialize, Serialize};
-use super::role::Assigned;
-use super::table::Table;
 use std::collections::BTreeMap;
 
 /// The ledger's own principal.

@@ -98,7 +98,8 @@ impl State {
     }
 }
 
-const PRINCIPAL: Field = need("principal", Shape::Principal, "whose role it is; it lives in the request's scope");
+const PRINCIPAL: Field =
+    need("principal", Shape::Principal, "whose role it is; it lives in the request's scope");
 
 pub(super) const ACTIONS: &[ActionSpec] = &[
     ActionSpec::new(
@@ -195,7 +196,9 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
         }
         Event::Assigned { principal, until } => {
             let owner = world.principals.live_mut(principal);
-            owner.assigned.retain(|one| one.role != meta.id && one.until.is_none_or(|until| meta.time < until));
+            owner
+                .assigned
+                .retain(|one| one.role != meta.id && one.until.is_none_or(|until| meta.time < until));
             owner.assigned.push(Assigned { role: meta.id.to_owned(), until: *until });
         }
         Event::Unassigned { principal } => {

@@ -26,7 +26,8 @@ pub struct Candidate {
 
 /// Submits a job that is new here: routed, fallen back, or blocked.
 pub(super) fn submit(world: &World, action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, Refusal> {
-    let Action::Submit { capability, mode, ttl_ms, command, fallback, locality, stage, target } = action else {
+    let Action::Submit { capability, mode, ttl_ms, command, fallback, locality, stage, target } = action
+    else {
         return Ok(Vec::new());
     };
     let own = world.settings().stage.as_str();
@@ -41,12 +42,18 @@ pub(super) fn submit(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
     let index = match command {
         None if commands.is_empty() && *mode != Mode::LocalReadOnly => None,
         None => {
-            return Err(Refusal::new(Code::CommandNotAllowlisted, format!("`{capability}` runs one of its commands")));
+            return Err(Refusal::new(
+                Code::CommandNotAllowlisted,
+                format!("`{capability}` runs one of its commands"),
+            ));
         }
         Some(command) => match commands.iter().position(|known| known == command) {
             Some(index) => Some(index as u64),
             None => {
-                let text = format!("that is none of the {} commands of `{capability}`, to the letter", commands.len());
+                let text = format!(
+                    "that is none of the {} commands of `{capability}`, to the letter",
+                    commands.len()
+                );
                 return Err(Refusal::new(Code::CommandNotAllowlisted, text));
             }
         },
@@ -149,7 +156,8 @@ fn verdict(world: &World, id: &str, worker: &Worker, wanted: &Wanted<'_>, asked:
 
 /// Whether a worker was assigned the host of a host key.
 pub(super) fn reaches(worker: &Worker, target: &str) -> bool {
-    let host = target.split_once(':').and_then(|(_, rest)| rest.rsplit_once(':')).map_or(target, |(host, _)| host);
+    let host =
+        target.split_once(':').and_then(|(_, rest)| rest.rsplit_once(':')).map_or(target, |(host, _)| host);
     worker.targets.iter().any(|known| known == host)
 }
 

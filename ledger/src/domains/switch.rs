@@ -165,8 +165,13 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         ],
     )
     .risk(Risk::High),
-    ActionSpec::new("switch.turn_off", "switch", "Turn a feature off at this level.", &[super::scope::REASON])
-        .flow(Flow::Reduces),
+    ActionSpec::new(
+        "switch.turn_off",
+        "switch",
+        "Turn a feature off at this level.",
+        &[super::scope::REASON],
+    )
+    .flow(Flow::Reduces),
     ActionSpec::new(
         "switch.engage",
         "switch",
@@ -186,7 +191,8 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
 
 pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, Refusal> {
     let (id, state) = (asked.id, &world.switches);
-    let same = |kill: &&Kill, target: Target| kill.scope == *asked.scope && kill.target == target && kill.id == id;
+    let same =
+        |kill: &&Kill, target: Target| kill.scope == *asked.scope && kill.target == target && kill.id == id;
     let event = match action {
         Action::TurnOn { ttl_ms, runbook } => {
             Event::TurnedOn { runbook: runbook.clone(), until: asked.now + ttl_ms }
@@ -202,7 +208,10 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
                 return Err(Refusal::new(Code::WrongState, text));
             }
             if state.kills.len() >= super::capability::MARKS {
-                return Err(Refusal::new(Code::MarkLimit, format!("{} kill switches are engaged", state.kills.len())));
+                return Err(Refusal::new(
+                    Code::MarkLimit,
+                    format!("{} kill switches are engaged", state.kills.len()),
+                ));
             }
             Event::Engaged { target: *target }
         }

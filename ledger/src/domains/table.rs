@@ -39,7 +39,10 @@ impl<K: Hash + Eq + Ord, V> Table<K, V> {
         self.0.remove(key)
     }
 
-    pub(super) fn entry(&mut self, key: K) -> hashbrown::hash_map::Entry<'_, K, V, hashbrown::DefaultHashBuilder> {
+    pub(super) fn entry(
+        &mut self,
+        key: K,
+    ) -> hashbrown::hash_map::Entry<'_, K, V, hashbrown::DefaultHashBuilder> {
         self.0.entry(key)
     }
 

@@ -217,7 +217,11 @@ pub(super) fn end_all(world: &mut World, principal: &str, position: u64, ended: 
 }
 
 /// Who issues a token for a principal must be able to give each of its roles.
-fn hold_to_owner(world: &World, asked: &Asked<'_>, owner: &super::principal::Principal) -> Result<(), Refusal> {
+fn hold_to_owner(
+    world: &World,
+    asked: &Asked<'_>,
+    owner: &super::principal::Principal,
+) -> Result<(), Refusal> {
     super::principal::hold_to_own(world, asked, owner.role)?;
     for assigned in &owner.assigned {
         if let Some(role) = crate::gate::Role::parse(&assigned.role) {
@@ -253,7 +257,8 @@ pub(super) fn decide(
                 let text = format!("`{id}` is taken, or is not 12 characters of [a-z0-9]");
                 return Err(Refusal::new(Code::TokenExists, text));
             }
-            let alive = |id: &&String| world.tokens.live.get(id.as_str()).is_some_and(|t| asked.now < t.expires);
+            let alive =
+                |id: &&String| world.tokens.live.get(id.as_str()).is_some_and(|t| asked.now < t.expires);
             let tokens = world.tokens.of.get(principal);
             if tokens.is_some_and(|ids| ids.iter().filter(alive).count() >= MAX) {
                 return Err(Refusal::new(Code::TokenLimit, format!("`{principal}` has {MAX} live tokens")));

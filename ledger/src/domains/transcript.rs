@@ -215,7 +215,8 @@ pub(super) fn decide(
                     Err(Refusal::new(Code::NotFound, text))
                 }
                 Some((_, false)) => {
-                    let text = format!("the event at {position} was not kept: it looked like it held a secret");
+                    let text =
+                        format!("the event at {position} was not kept: it looked like it held a secret");
                     Err(Refusal::new(Code::NothingToRelease, text))
                 }
                 Some((_, true)) => {
@@ -246,7 +247,9 @@ fn append(
     over: bool,
     seq: u64,
 ) -> Result<Vec<Draft>, Refusal> {
-    let Action::Append { fence, operator, technical, audit, last, .. } = action else { return Ok(Vec::new()) };
+    let Action::Append { fence, operator, technical, audit, last, .. } = action else {
+        return Ok(Vec::new());
+    };
     let at = asked.at();
     let job = world.jobs.get(at);
     let transcript = world.transcripts.live.get(&at);
@@ -254,7 +257,10 @@ fn append(
     if let Some(job) = job {
         super::worker::stand(world, facts, asked.actor, asked.scope, job, asked.now)?;
         if transcript.is_some_and(|t| t.quarantined >= QUARANTINED || t.accepted.len() >= EVENTS) {
-            return Err(Refusal::new(Code::TranscriptFull, format!("the transcript of `{}` is full", asked.id)));
+            return Err(Refusal::new(
+                Code::TranscriptFull,
+                format!("the transcript of `{}` is full", asked.id),
+            ));
         }
     } else if !over && !elsewhere() {
         return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));

@@ -225,8 +225,13 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
     .flow(Flow::Reports),
     ActionSpec::new("worker.suspend", "worker", "Take a worker out of service.", &[super::scope::REASON])
         .flow(Flow::Reduces),
-    ActionSpec::new("worker.revoke", "worker", "Take a worker out of service, for good.", &[super::scope::REASON])
-        .flow(Flow::Reduces),
+    ActionSpec::new(
+        "worker.revoke",
+        "worker",
+        "Take a worker out of service, for good.",
+        &[super::scope::REASON],
+    )
+    .flow(Flow::Reduces),
     ActionSpec::new("worker.expire", "worker", "Record that a worker fell silent; the system's own.", &[])
         .flow(Flow::Reduces),
 ];
@@ -249,7 +254,10 @@ pub(super) fn decide(
             return Err(Refusal::new(Code::PrincipalUnknown, text));
         }
         if worker.is_some_and(|worker| worker.trust == *trust && !worker.suspended) {
-            return Err(Refusal::new(Code::WrongState, format!("worker `{id}` is promoted, with that trust")));
+            return Err(Refusal::new(
+                Code::WrongState,
+                format!("worker `{id}` is promoted, with that trust"),
+            ));
         }
         let event = Event::Promoted { node: node.clone(), trust: *trust };
         return Ok(vec![asked.draft("worker", super::Event::Worker(event), &[])]);
@@ -266,7 +274,8 @@ pub(super) fn decide(
             runtimes: runtimes.clone(),
         },
         Action::Assign { capabilities, to, targets } => {
-            let within = Scope::parse(to).is_ok_and(|to| asked.scope.contains(&to) && world.scope_is_open(&to));
+            let within =
+                Scope::parse(to).is_ok_and(|to| asked.scope.contains(&to) && world.scope_is_open(&to));
             if !within {
                 let text = format!("`{to}` is no open scope at or below `{}`", asked.scope);
                 return Err(Refusal::new(Code::ScopeNotBelow, text));
@@ -285,9 +294,13 @@ pub(super) fn decide(
         Action::Suspend { .. } => Event::Suspended {},
         Action::Revoke { .. } => Event::Revoked {},
         Action::Expire {} => {
-            let lapsed = worker.health.is_some_and(|(health, until)| health != Health::Stale && asked.now >= until);
+            let lapsed =
+                worker.health.is_some_and(|(health, until)| health != Health::Stale && asked.now >= until);
             if !lapsed {
-                return Err(Refusal::new(Code::WrongState, format!("worker `{id}` did not just fall silent")));
+                return Err(Refusal::new(
+                    Code::WrongState,
+                    format!("worker `{id}` did not just fall silent"),
+                ));
             }
             Event::LivenessChanged { health: Health::Stale, until: None }
         }
@@ -296,7 +309,14 @@ pub(super) fn decide(
 }
 
 /// The eight refusals: whether this worker may claim this job, or relay for it, now.
-pub(super) fn stand(world: &World, facts: &Facts, id: &str, scope: &Scope, job: &Job, now: i64) -> Result<(), Refusal> {
+pub(super) fn stand(
+    world: &World,
+    facts: &Facts,
+    id: &str,
+    scope: &Scope,
+    job: &Job,
+    now: i64,
+) -> Result<(), Refusal> {
     let no = |code, text: String| Err(Refusal::new(code, text));
     if facts.has_ended("worker", id) {
         return no(Code::WorkerRevoked, format!("worker `{id}` was revoked"));
@@ -325,7 +345,10 @@ pub(super) fn stand(world: &World, facts: &Facts, id: &str, scope: &Scope, job: 
     }
     let least = world.capabilities.get(&job.capability).map_or(Trust::Trusted, |capability| capability.trust);
     if job.mode != super::job::Mode::LocalDev && worker.trust < least {
-        return no(Code::WorkerUntrusted, format!("worker `{id}` is trusted too little for `{}`", job.capability));
+        return no(
+            Code::WorkerUntrusted,
+            format!("worker `{id}` is trusted too little for `{}`", job.capability),
+        );
     }
     Ok(())
 }

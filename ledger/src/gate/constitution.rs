@@ -142,13 +142,7 @@ pub fn explain<'a>(
 }
 
 impl<'a> Context<'a> {
-    fn new(
-        world: &'a World,
-        facts: &'a Facts,
-        request: &'a Request,
-        caller: &'a Caller,
-        now: i64,
-    ) -> Self {
+    fn new(world: &'a World, facts: &'a Facts, request: &'a Request, caller: &'a Caller, now: i64) -> Self {
         let principal = world.principals.get(&caller.principal);
         let slots = super::slots::of(world, request);
         Self { world, facts, request, caller, principal, slots, now }
@@ -214,8 +208,7 @@ fn scope_open<'a>(context: &Context<'a>) -> Found<'a> {
 fn role<'a>(context: &Context<'a>) -> Found<'a> {
     let Some(principal) = context.principal else { return Found::NotApplicable };
     let rule = context.request.rule;
-    if rule.roles.contains(&principal.role)
-        || context.world.roles.may(&principal.assigned, rule, context.now)
+    if rule.roles.contains(&principal.role) || context.world.roles.may(&principal.assigned, rule, context.now)
     {
         return Found::Pass;
     }

@@ -36,7 +36,9 @@ impl fmt::Display for Denial<'_> {
             Code::LiveGateClosed => write!(f, "`{about}` has no implementation behind its final gate"),
             Code::GrantRequired => write!(f, "the capability `{about}` is used under a grant only"),
             Code::GrantUnknown => write!(f, "no grant `{about}` in `{by}`"),
-            Code::GrantExpired | Code::GrantRevoked | Code::GrantConsumed => write!(f, "grant `{about}` was {by}"),
+            Code::GrantExpired | Code::GrantRevoked | Code::GrantConsumed => {
+                write!(f, "grant `{about}` was {by}")
+            }
             Code::GrantJob => write!(f, "grant `{about}` is for another job than `{by}`"),
             Code::GrantWorker => write!(f, "grant `{about}` is for another worker than `{by}`"),
             Code::GrantUse => write!(f, "grant `{about}` is for another use than `{by}`"),

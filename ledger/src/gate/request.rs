@@ -1,5 +1,6 @@
 //! What exactly is asked? A request whose every part was checked against its declaration. SPEC 8.
 
+use super::roles::{Rule, rule_of};
 use crate::code::Code;
 use crate::domains::{ACTIONS, Action, ActionSpec, Invalid, action_spec, nearest, parse_action};
 use crate::format::canonical::to_bytes;
@@ -8,7 +9,6 @@ use crate::format::ids::{Id, IdempotencyKey, KeyId, Scope};
 use crate::format::json::Value;
 use crate::format::limits::{PART, PART_DEPTH, PART_NODES};
 use crate::secrets::{self, Found};
-use super::roles::{Rule, rule_of};
 use serde::Serialize;
 
 /// A request: typed, bounded, and not yet authenticated.
@@ -157,7 +157,8 @@ pub fn new_request(
             code: Code::SecretInArguments,
             pointer: found.pointer.clone(),
             message: format!("what stands at `{}` looks like a secret: {}", found.pointer, found.detector),
-            hint: "take it out; name where the secret is kept instead, such as `vault://mount/path#field`".to_owned(),
+            hint: "take it out; name where the secret is kept instead, such as `vault://mount/path#field`"
+                .to_owned(),
         });
     }
     let args_text = args_bytes(&args)?;

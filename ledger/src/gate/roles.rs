@@ -196,7 +196,11 @@ pub static MATRIX: &[Rule] = &[
     rule("transcript.release", ADMINS, Separation::None),
     rule("transcript.quarantine", SYSTEM_ONLY, Separation::None),
     rule("preflight.evaluate", &[PlatformAdmin, MspAdmin, MspOperator, Worker], Separation::None),
-    rule("attention.acknowledge", &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin, Auditor], Separation::None),
+    rule(
+        "attention.acknowledge",
+        &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin, Auditor],
+        Separation::None,
+    ),
     rule("drill.record", OPERATORS, Separation::None),
     rule("door.count", SYSTEM_ONLY, Separation::None),
     rule("ledger.snapshot", SYSTEM_ONLY, Separation::None),

@@ -90,8 +90,9 @@ impl Index {
     pub(crate) fn add(&mut self, answered: &[(Digest, u64)], end: u64, last: Digest) -> Result<()> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         {
-            let mut insert =
-                self.conn.prepare_cached("INSERT OR REPLACE INTO answered (key, position) VALUES (?1, ?2)")?;
+            let mut insert = self
+                .conn
+                .prepare_cached("INSERT OR REPLACE INTO answered (key, position) VALUES (?1, ?2)")?;
             for (key, position) in answered {
                 insert.execute(params![&key.0[..16], int(*position)])?;
             }
