@@ -24,6 +24,7 @@ pub mod gate;
 mod ledger;
 pub mod limits;
 mod queue;
+pub mod secrets;
 pub mod store;
 mod trace;
 pub mod verify;
