@@ -33,6 +33,7 @@ mod record;
 mod reference;
 mod sabotage;
 mod scenarios;
+mod secrets;
 mod spec;
 mod tidy;
 mod vectors;
