@@ -12,8 +12,10 @@ mod key;
 mod log;
 mod open;
 mod perform;
+mod preview;
 mod provider;
 mod show;
+mod sweep;
 mod verify;
 
 use crate::diagnostic::Outcome;
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     /// Ask for an action, as a principal that signs or bears a token
     #[command(name = "do")]
     Perform(perform::Args),
+    /// Say what the answer would be, check by check; nothing is appended
+    Preview(perform::Args),
+    /// Record what the clock has decided: what expired, ran out or fell silent
+    Sweep(sweep::Args),
     /// Observe host keys from known_hosts lines
     Import(import::Args),
     /// Show one entry with the head and the path that sign it
@@ -89,6 +95,8 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Demo(args) => demo::run(&args, out),
         Command::Init(args) => init::run(&args, out),
         Command::Perform(args) => perform::run(&args, out),
+        Command::Preview(args) => preview::run(&args, out),
+        Command::Sweep(args) => sweep::run(&args, out),
         Command::Import(args) => import::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Log(args) => log::run(&args, out),
