@@ -121,7 +121,11 @@ fn tell(measured: Done<(String, report::Figures)>, json: bool) -> Done<()> {
 fn main() -> ExitCode {
     let mut given = std::env::args().skip(1).peekable();
     let told = if given.next_if(|first| first == "gate").is_some() {
-        gate::args(given).map(|args| tell(gate::run(&args), args.json))
+        gate::args(given).map(|args| {
+            let (table, figures) = gate::run(&args)?;
+            let right = gate::all_right(&figures);
+            tell(Ok((table, figures)), args.json).and(right)
+        })
     } else {
         args(given).map(|args| tell(run(&args), args.json))
     };

@@ -117,3 +117,11 @@ pub(crate) fn run(args: &Args) -> Done<(String, crate::report::Figures)> {
     let table = report::table(&all, &clock, &conditions, &skipped);
     Ok((table, report::figures(&all, &clock, conditions)))
 }
+
+/// Fails when a gate answered wrongly.
+pub(crate) fn all_right(figures: &crate::report::Figures) -> Done<()> {
+    match figures.figures.iter().find(|figure| report::is_wrong(figure)) {
+        None => Ok(()),
+        Some(figure) => Err(format!("{}: {}", figure.name, figure.conditions).into()),
+    }
+}

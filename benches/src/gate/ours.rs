@@ -59,7 +59,8 @@ struct Known {
     expires: u64,
 }
 
-/// A hand-written hash-map gate: the limit.
+/// A hand-written hash-map gate: the limit. The product's gate is another `Gate` in this file: made of a [`World`], asked
+/// for an answer to a [`Request`], with `prepare` for handles that authentication would have given it.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// Number, and whether it may be used.

@@ -27,6 +27,13 @@ fn rate(picos: u64) -> u64 {
     1_000_000_000_000 / picos.max(1)
 }
 
+const WRONG: &str = "WRONG and not timed: ";
+
+/// Whether the figure says that the gate answered wrongly.
+pub(crate) fn is_wrong(figure: &Figure) -> bool {
+    figure.conditions.starts_with(WRONG)
+}
+
 fn note(row: &Row) -> String {
     let lacks = row.lacks.as_ref().map(|lacks| format!("; {lacks}")).unwrap_or_default();
     format!("{}; {} answers checked{lacks}", row.conditions, row.checked)
@@ -45,7 +52,7 @@ pub(crate) fn figures(all: &[Row], clock: &[u64], conditions: String) -> Figures
     for row in all {
         let name = format!("gate.{}.{}", row.name, row.grants);
         if let Some(wrong) = &row.wrong {
-            let conditions = format!("WRONG and not timed: {wrong}; {}", note(row));
+            let conditions = format!("{WRONG}{wrong}; {}", note(row));
             figures.push(Figure { name, conditions, ..Figure::default() });
             continue;
         }

@@ -117,12 +117,19 @@ impl Entrant {
         Ok(Self { gate, asked, about: about.max(1), row })
     }
 
-    /// One turn of this round; what is allowed in it was checked before.
+    /// As many calls as fit into this time, about.
+    fn calls(&self, nanos: u64, least: usize, most: usize) -> Done<usize> {
+        Ok(usize::try_from(nanos / self.about)?.max(least).min(most))
+    }
+
+    /// One turn of this round, after some calls that warm what the gate before has cooled; the answers were checked.
     fn turn(&mut self, round: usize, plan: &Plan) -> Done<()> {
         let checked = self.row.checked;
-        let count = usize::try_from(plan.turn_nanos / self.about)?.max(64).min(checked);
+        let count = self.calls(plan.turn_nanos, 64, checked)?;
         let stretch = Stretch { from: round * count % (checked - count + 1), count };
         let expected = stretch.of(&self.asked)?.iter().filter(|one| one.denial.is_none()).count();
+        let warm = self.calls(plan.turn_nanos / 10, 1, count)?;
+        self.gate.turn(&self.asked, Stretch { count: warm, ..stretch })?;
         let turn = self.gate.turn(&self.asked, stretch)?;
         if turn.allowed != expected {
             return Err(
@@ -134,7 +141,7 @@ impl Entrant {
     }
 
     fn clock(&mut self, plan: &Plan) -> Done<()> {
-        let count = usize::try_from(plan.clocked_nanos / self.about)?.max(64).min(self.row.checked);
+        let count = self.calls(plan.clocked_nanos, 64, self.row.checked)?;
         self.row.clocked = self.gate.clocked(&self.asked, Stretch { from: 0, count })?;
         self.row.clocked.sort_unstable();
         Ok(())
