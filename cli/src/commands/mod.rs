@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod init;
 mod key;
+mod lease;
 mod log;
 mod open;
 mod perform;
@@ -17,6 +18,9 @@ mod provider;
 mod show;
 mod sweep;
 mod verify;
+mod worker;
+
+pub(crate) use worker::executes;
 
 use crate::diagnostic::Outcome;
 use crate::output::Output;
@@ -53,6 +57,10 @@ pub(crate) enum Command {
     Key(key::Args),
     /// Say whether credential references resolve
     Provider(provider::Args),
+    /// Fetch a secret once, under a grant
+    Lease(lease::Args),
+    /// Work on jobs, and list who does
+    Worker(worker::Args),
     /// Measure this machine against its own limits
     Bench(bench::Args),
     /// Explain a code, an action, or a section of SPEC
@@ -105,6 +113,8 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Export(args) => export::run(&args, out),
         Command::Key(args) => key::run(&args, out),
         Command::Provider(args) => provider::run(&args, out),
+        Command::Lease(args) => lease::run(&args, out),
+        Command::Worker(args) => worker::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),

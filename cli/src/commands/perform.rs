@@ -98,7 +98,9 @@ pub(crate) fn report(receipt: &Receipt, out: &Output) -> u8 {
         let mut text = format!("error[{reason}]: {}", printable(message));
         match (&receipt.hold, crate::diagnostic::row(reason)) {
             (Some(hold), _) => {
-                text.push_str(&format!("\n  hint: let another principal `chancery do hold.approve --id {hold}`"));
+                text.push_str(&format!(
+                    "\n  hint: let another principal `chancery do hold.approve --id {hold}`"
+                ));
                 text.push_str(", then ask again");
             }
             (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.2)),
