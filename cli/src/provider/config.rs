@@ -153,6 +153,15 @@ fn enabled(value: Option<&Value>) -> Result<Vec<ProviderKind>, Invalid> {
 }
 
 impl Config {
+    /// One that makes `test` values up from a seed and has nothing else.
+    pub(crate) fn made_up(seed: &str) -> Self {
+        Self {
+            enabled: vec![ProviderKind::Test],
+            test: Some(Values::Seed(seed.to_owned())),
+            ..Self::default()
+        }
+    }
+
     /// Reads a configuration; paths in it are taken from the directory that it lies in.
     pub(crate) fn read(path: &Path) -> Result<Self, Diagnostic> {
         let mut bytes = Vec::new();
