@@ -98,7 +98,7 @@ pub(super) fn feature(drill: &mut Drill) -> Found {
 /// `provider_disable`: what resolved a moment ago gives nothing once its provider is not enabled.
 pub(super) fn provider(drill: &mut Drill) -> Found {
     drill.claimed("j-provider", By::Worker)?;
-    let resolved = drill.resolve("l-on", "j-provider", &Config::made_up(&drill.name))?;
+    let resolved = drill.resolve("l-on", "j-provider", &Config::synthetic())?;
     let on = matches!(resolved, Fetched::Material(_));
     if on {
         drill.must(By::Worker, "lease.close", "l-on", Vec::new())?;

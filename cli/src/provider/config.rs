@@ -27,6 +27,17 @@ pub(crate) struct Config {
     pub(crate) test: Option<Values>,
 }
 
+impl Config {
+    /// Synthetic values under `test://`, and nothing else.
+    pub(crate) fn synthetic() -> Self {
+        Self {
+            enabled: vec![ProviderKind::Test],
+            test: Some(Values::Seed("chancery demo".to_owned())),
+            ..Self::default()
+        }
+    }
+}
+
 fn invalid(code: Code, pointer: &str, message: String, hint: impl Into<String>) -> Invalid {
     Invalid { code, pointer: pointer.to_owned(), message, hint: hint.into() }
 }
@@ -153,15 +164,6 @@ fn enabled(value: Option<&Value>) -> Result<Vec<ProviderKind>, Invalid> {
 }
 
 impl Config {
-    /// One that makes `test` values up from a seed and has nothing else.
-    pub(crate) fn made_up(seed: &str) -> Self {
-        Self {
-            enabled: vec![ProviderKind::Test],
-            test: Some(Values::Seed(seed.to_owned())),
-            ..Self::default()
-        }
-    }
-
     /// Reads a configuration; paths in it are taken from the directory that it lies in.
     pub(crate) fn read(path: &Path) -> Result<Self, Diagnostic> {
         let mut bytes = Vec::new();
