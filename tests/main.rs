@@ -25,6 +25,7 @@ mod flips;
 mod gate;
 mod hostile;
 mod ingest;
+mod journeys;
 mod model;
 mod power;
 mod providers;
