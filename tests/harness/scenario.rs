@@ -8,11 +8,14 @@
 //!        @seq=N @not_after=MS @log=ORIGIN @unsigned @token=NAME @signed @key=NAME @by=KEY @forged
 //!   then allow KIND… | deny CODE | refuse CODE | conflict CODE | invalid CODE POINTER | error CODE
 //!   given WHO ACTION … @confirmed      the same, confirmed by ada in between
+//!   given times N WHO ACTION …         asked N times, whatever the answer; `{n}` is the number, from 1
 //!   when sweep, then swept ACTION…     what the clock made happen
 //!   then hold                          a second principal must confirm; `$hold` is the hold's id
 //!   then quarantine REASON | reject CLASS | warn WORD
 //!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer
-//!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…
+//!   then mark NAME                     the position of the answer's first entry is `$mark(NAME)` from here on
+//!   then part NAME MEMBER=VALUE        the private part of the entry marked so
+//!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…      -1 is the newest
 //! ```
 //!
 //! Values may be symbols: `$fp(N)`, `$id(KEY)`, `$pub(KEY)`, `$proof(KEY,WHO)`, `$consent(KEY,OLD,WHO)`, `$text(N)`,
@@ -113,6 +116,8 @@ struct Run<'a> {
     receipts: Vec<Receipt>,
     /// Actions of the last sweep.
     swept: Vec<&'static str>,
+    /// Positions that were given a name.
+    marks: BTreeMap<String, u64>,
 }
 
 /// Runs one case, and gives the story as it ended.
@@ -132,6 +137,7 @@ pub fn run(file: &str, case: &Case) -> (Story, Home) {
         last: None,
         receipts: Vec::new(),
         swept: Vec::new(),
+        marks: BTreeMap::new(),
     };
     for line in &case.lines {
         run = run.line(line);
@@ -179,6 +185,13 @@ impl Run<'_> {
             ("given", ["person", id, at, kind, role]) => self.story.enrol(id, at, kind, role),
             ("given", ["keys", who, n]) => self.enrol_more(who, n.parse().expect("a number")),
             ("given", ["tokens", who, n]) => self.issue_many(who, n.parse().expect("a number")),
+            ("given", ["times", n, words @ ..]) => {
+                for n in 1..=n.parse().expect("a number") {
+                    let n = format!("{n}");
+                    let words: Vec<String> = words.iter().map(|word| word.replace("{n}", &n)).collect();
+                    self.ask(&place, &words.iter().map(String::as_str).collect::<Vec<_>>());
+                }
+            }
             ("given", [_, action, ..]) if action.contains('.') => {
                 self.ask(&place, &words);
                 assert_eq!(self.code(), None, "{place}: {}", self.told());
@@ -252,6 +265,7 @@ impl Run<'_> {
             ("digest", _) => Digest::ZERO.to_string(),
             ("hold", _) => self.hold("$hold"),
             ("at", _) => self.receipts.last().expect("an answer").entries[0].position.to_string(),
+            ("mark", [name]) => self.marks[*name].to_string(),
             ("evidence", _) => Story::evidence(""),
             ("print", [text]) => {
                 let key = read_fingerprint_key(&self.story.paths.fingerprint_key()).expect("a key");
@@ -447,6 +461,22 @@ impl Run<'_> {
                 let entry = self.receipt(place).entries[0].clone();
                 self.entry(place, entry.position, &entry.kind, rest);
             }
+            ["mark", name] => {
+                let position = self.receipt(place).entries[0].position;
+                self.marks.insert((*name).to_owned(), position);
+            }
+            ["part", name, pairs @ ..] => {
+                let reader = self.story.ledger.reader().expect("a reader");
+                let part = reader.part(self.marks[*name], 0).expect("a store");
+                let part = part.unwrap_or_else(|| panic!("{place}: `{name}` has no private part"));
+                let part = json::parse(&part[32..]).expect("JSON");
+                let Value::Object(members) = part else { panic!("{place}: the part is {part:?}") };
+                for pair in pairs.iter() {
+                    let (member, value) = pair.split_once('=').unwrap_or_else(|| panic!("{place}: `{pair}`"));
+                    let found = members.get(member).and_then(Value::text);
+                    assert_eq!(found, Some(self.resolve(value).as_str()), "{place}: `{member}`");
+                }
+            }
             ["secret", name] => {
                 let secret = self
                     .receipt(place)
@@ -456,7 +486,9 @@ impl Run<'_> {
                 self.tokens.insert((*name).to_owned(), secret);
             }
             ["entry", position, kind, rest @ ..] => {
-                let position = position.parse().expect("a position");
+                let position: i64 = self.resolve(position).parse().expect("a position");
+                let position =
+                    u64::try_from(position).unwrap_or_else(|_| self.size() - position.unsigned_abs());
                 self.entry(place, position, kind, rest);
             }
             _ => panic!("{place}: `then {}` is no known step", words.join(" ")),
