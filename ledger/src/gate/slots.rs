@@ -74,7 +74,10 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request, actor: &str) -> Slo
             }
         }
         Action::Claim(claim::Action::Acquire { .. }) => of_job(id),
-        Action::Claim(claim::Action::Renew { fence, .. } | claim::Action::Release { fence }) => {
+        Action::Claim(claim::Action::Renew { fence, .. }) => {
+            Slots { fence: Some((id, *fence)), capability: of_job(id).capability, ..Slots::default() }
+        }
+        Action::Claim(claim::Action::Release { fence }) => {
             Slots { fence: Some((id, *fence)), ..Slots::default() }
         }
         Action::Grant(grant::Action::Issue { job, .. }) => {
