@@ -40,6 +40,8 @@ pub struct Request {
     pub credential: Credential,
     /// What looks like a secret in what a worker relays: none of it may reach the disk.
     pub tainted: Option<Found>,
+    /// How many fingerprints of leased material were looked for in it.
+    pub(crate) searched: usize,
 }
 
 /// Who was found to ask.
@@ -183,6 +185,7 @@ pub fn new_request(
         attestation: None,
         credential: Credential::Key,
         tainted,
+        searched: 0,
     })
 }
 
