@@ -29,6 +29,7 @@ mod model;
 mod power;
 mod providers;
 mod readme;
+mod recompute;
 mod record;
 mod reference;
 mod sabotage;

@@ -168,14 +168,11 @@ impl Door {
         (now, wall): (i64, i64),
     ) -> Result<Option<Recorded>> {
         let fresh: [u8; 32] = self.entropy.take()?;
-        let Answered { code, message, mut drafts } =
+        let Answered { code, message, drafts } =
             answer(&self.world, &self.origin, request, caller, facts, &fresh, (now, wall));
+        let Some(drafts) = settle(&self.world, caller, drafts, now) else { return Ok(None) };
         let Some(first) = drafts.first() else { return Ok(None) };
         let (effect, _) = domains::outcome(&first.event);
-        let only_said = matches!(first.event, Event::Decision(_));
-        if only_said && self.world.door.is_over(&caller.principal, now) {
-            return Ok(None);
-        }
         let hold = match &first.event {
             Event::Hold(domains::hold::Event::Opened { hold, .. })
             | Event::Decision(DecisionEvent::Held { hold }) => Some(hold.clone()),
@@ -187,19 +184,9 @@ impl Door {
             let stage = self.world.settings().stage.as_str();
             secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
         }
-        if let Some(id) = caller.session.as_deref().filter(|id| self.world.tokens.is_once(id)) {
-            let ends_itself =
-                drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
-            if !ends_itself {
-                drafts.push(domains::token::spent(id));
-            }
-        }
         let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len());
         for draft in &drafts {
-            let mut cause = draft.cause.clone();
-            cause.extend(entries.first().map(|first| first.position));
-            cause.sort_unstable();
-            cause.dedup();
+            let cause = cause(draft, entries.first().map(|first| first.position));
             let asked = entries.is_empty().then_some((request, key));
             entries.push(self.seal(draft, request.scope.as_str(), caller, asked, &cause, now)?);
         }
@@ -399,6 +386,36 @@ pub(crate) fn answer(
             Answered { code, message, drafts }
         }
     }
+}
+
+/// What is recorded of an answer; `None` when it is a no that is only counted. The first recorded answer ends a token
+/// for one use.
+pub(crate) fn settle(
+    world: &World,
+    caller: &Caller,
+    mut drafts: Vec<Draft>,
+    now: i64,
+) -> Option<Vec<Draft>> {
+    let only_said = matches!(drafts.first()?.event, Event::Decision(_));
+    if only_said && world.door.is_over(&caller.principal, now) {
+        return None;
+    }
+    if let Some(id) = caller.session.as_deref().filter(|id| world.tokens.is_once(id)) {
+        let ends_itself = drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
+        if !ends_itself {
+            drafts.push(domains::token::spent(id));
+        }
+    }
+    Some(drafts)
+}
+
+/// What an entry rests on: what its draft says, and the first entry of its own request.
+pub(crate) fn cause(draft: &Draft, first: Option<u64>) -> Vec<u64> {
+    let mut cause = draft.cause.clone();
+    cause.extend(first);
+    cause.sort_unstable();
+    cause.dedup();
+    cause
 }
 
 fn decision(request: &Request, event: Event) -> Draft {
