@@ -4,6 +4,7 @@ mod client;
 mod commands;
 mod damage;
 mod diagnostic;
+mod execute;
 mod exit;
 mod known_hosts;
 mod machine;

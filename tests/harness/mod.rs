@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod corpus;
 pub mod forge;
+pub mod governed;
 pub mod scenario;
 pub mod site;
 pub mod story;

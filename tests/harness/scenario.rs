@@ -2,21 +2,28 @@
 //!
 //! ```text
 //! case TITLE
-//!   given cast | entries | key NAME | clock MS | pass MS | reopen | person ID SCOPE KIND ROLE | keys WHO N | tokens WHO N
+//!   given cast | work | worker ID | job ID | grant ID JOB | sweep | entries | key NAME | clock MS | pass MS | reopen | person ID SCOPE KIND ROLE | keys WHO N | tokens WHO N
 //!   given WHO ACTION SCOPE ID …        a request that must be allowed
 //!   when WHO ACTION SCOPE ID …         a request; `-` for no id; then `name=text`, `name:=json`, and
 //!        @seq=N @not_after=MS @log=ORIGIN @unsigned @token=NAME @signed @key=NAME @by=KEY @forged
 //!   then allow KIND… | deny CODE | refuse CODE | conflict CODE | invalid CODE POINTER | error CODE
+//!   given WHO ACTION … @confirmed      the same, confirmed by ada in between
+//!   when sweep, then swept ACTION…     what the clock made happen
+//!   then hold                          a second principal must confirm; `$hold` is the hold's id
+//!   then quarantine REASON | reject CLASS | warn WORD
+//!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer
 //!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…
 //! ```
 //!
 //! Values may be symbols: `$fp(N)`, `$id(KEY)`, `$pub(KEY)`, `$proof(KEY,WHO)`, `$consent(KEY,OLD,WHO)`, `$text(N)`,
-//! `$digest`. A KEY is a name given before, a principal, `weak` or `torsion`.
+//! `$digest`, `$hold`, `$at` (position of the last answer's first entry), `$print(TEXT)` (fingerprint of leased material),
+//! `$evidence` (of a dry run). A KEY is a name given before, a principal, `weak` or `torsion`.
 
 use super::Home;
 use super::story::{NAME, Story, fingerprint, scope};
 use chancery_ledger::domains::Invalid;
 use chancery_ledger::domains::ledger::Form;
+use chancery_ledger::fingerprint::fingerprints_of;
 use chancery_ledger::format::encoding::{base64, unhex};
 use chancery_ledger::format::entry;
 use chancery_ledger::format::hash::Digest;
@@ -25,6 +32,7 @@ use chancery_ledger::format::json::{self, Value};
 use chancery_ledger::format::key::{PrivateKey, PublicKey};
 use chancery_ledger::format::statement::enrolment_bytes;
 use chancery_ledger::gate::{Attest, Credential, Request, new_request};
+use chancery_ledger::store::read_fingerprint_key;
 use chancery_ledger::{Answer, Code, Effect, Entropy, Receipt, statement};
 use std::collections::BTreeMap;
 
@@ -65,13 +73,14 @@ pub fn parse(file: &str, text: &str) -> Vec<Case> {
     cases
 }
 
-/// Words apart by spaces; double quotes hold one together.
+/// Words apart by spaces; double quotes hold one together, and so do single ones, in which double quotes stay.
 fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    let (mut words, mut word, mut quoted, mut raw) = (Vec::new(), String::new(), false, false);
     for c in text.chars() {
         match c {
-            '"' => quoted = !quoted,
-            ' ' if !quoted => {
+            '\'' => raw = !raw,
+            '"' if !raw => quoted = !quoted,
+            ' ' if !quoted && !raw => {
                 if !word.is_empty() {
                     words.push(std::mem::take(&mut word));
                 }
@@ -102,6 +111,8 @@ struct Run<'a> {
     /// Outcome of the last `when`, and the size before it.
     last: Option<(Outcome, u64)>,
     receipts: Vec<Receipt>,
+    /// Actions of the last sweep.
+    swept: Vec<&'static str>,
 }
 
 /// Runs one case, and gives the story as it ended.
@@ -120,6 +131,7 @@ pub fn run(file: &str, case: &Case) -> (Story, Home) {
         entropy: Entropy::default(),
         last: None,
         receipts: Vec::new(),
+        swept: Vec::new(),
     };
     for line in &case.lines {
         run = run.line(line);
@@ -138,6 +150,26 @@ impl Run<'_> {
             }
             ("given", ["entries"]) => {}
             ("given", ["cast"]) => self.story.cast(),
+            ("given", ["work"]) => {
+                self.story.cast();
+                self.story.work();
+            }
+            ("given", ["worker", id]) => self.story.worker(id),
+            ("given", ["job", id]) => self.story.job(id),
+            ("given", ["grant", id, job]) => self.story.grant(id, job),
+            ("given" | "when", ["sweep"]) => {
+                let swept = self.story.ledger.sweep().expect("a sweep");
+                self.swept = swept.into_iter().map(|due| due.action).collect();
+            }
+            ("then", ["swept", actions @ ..]) => assert_eq!(self.swept, actions, "{place}"),
+            ("given", [_, action, .., "@confirmed"]) if action.contains('.') => {
+                let words = &words[..words.len() - 1];
+                self.ask(&place, words);
+                let hold = self.hold(&place);
+                self.story.did("ada", "hold.approve", words[2], &hold, &[]);
+                self.ask(&place, words);
+                assert_eq!(self.code(), None, "{place}: {}", self.told());
+            }
             ("given", ["clock", ms]) => self.story.clock.advance(ms.parse().expect("milliseconds"), 0),
             ("given", ["pass", ms]) => self.story.pass(ms.parse().expect("milliseconds")),
             ("given", ["key", name]) => {
@@ -218,7 +250,25 @@ impl Run<'_> {
             ("consent", [key, old, who]) => base64(&self.private(old).sign(&enrolment(key, who))),
             ("text", [n]) => "x".repeat(n.parse().expect("a number")),
             ("digest", _) => Digest::ZERO.to_string(),
+            ("hold", _) => self.hold("$hold"),
+            ("at", _) => self.receipts.last().expect("an answer").entries[0].position.to_string(),
+            ("evidence", _) => Story::evidence(""),
+            ("print", [text]) => {
+                let key = read_fingerprint_key(&self.story.paths.fingerprint_key()).expect("a key");
+                fingerprints_of(&key, text.as_bytes()).first().expect("a fingerprint").to_string()
+            }
             _ => panic!("`{text}` is no symbol"),
+        }
+    }
+
+    /// The value with every symbol in it resolved.
+    fn resolve_all(&self, value: Value) -> Value {
+        match value {
+            Value::Text(text) => Value::Text(self.resolve(&text)),
+            Value::List(values) => {
+                Value::List(values.into_iter().map(|value| self.resolve_all(value)).collect())
+            }
+            other => other,
         }
     }
 
@@ -234,7 +284,10 @@ impl Run<'_> {
             } else if let Some((name, value)) = word.split_once(":=") {
                 members.insert(
                     name.to_owned(),
-                    json::parse(value.as_bytes()).unwrap_or_else(|e| panic!("{place}: {e}")),
+                    self.resolve_all(
+                        json::parse(self.resolve(value).as_bytes())
+                            .unwrap_or_else(|e| panic!("{place}: {e}")),
+                    ),
                 );
             } else if let Some((name, value)) = word.split_once('=') {
                 members.insert(name.to_owned(), Value::Text(self.resolve(value)));
@@ -289,6 +342,12 @@ impl Run<'_> {
         request.attestation = Some(Attest { log, key, seq, sig });
     }
 
+    /// The newest hold that an answer named.
+    fn hold(&self, place: &str) -> String {
+        let newest = self.receipts.iter().rev().find_map(|receipt| receipt.hold.clone());
+        newest.unwrap_or_else(|| panic!("{place}: no hold in {}", self.told()))
+    }
+
     fn size(&self) -> u64 {
         self.story.ledger.look(|world| world.position)
     }
@@ -331,6 +390,32 @@ impl Run<'_> {
                 assert_eq!(receipt.entries.len(), 1, "{place}: a no is one entry");
                 assert!(receipt.message.is_some() || receipt.replay, "{place}: a no says why");
                 self.entry(place, receipt.entries[0].position, kind, &[&format!("code={code}")]);
+            }
+            ["hold"] => {
+                let receipt = self.receipt(place);
+                assert_eq!(receipt.effect, Effect::Hold, "{place}: {told}");
+                assert_eq!(receipt.code, Some(Code::ConfirmationRequired), "{place}: {told}");
+                assert!(receipt.hold.is_some() && receipt.entries.len() == 1, "{place}: {told}");
+                assert!(
+                    ["hold.opened", "decision.held"].contains(&receipt.entries[0].kind.as_str()),
+                    "{place}: {told}"
+                );
+            }
+            [word @ ("quarantine" | "reject"), why] => {
+                let (kind, name, code) = match *word {
+                    "quarantine" => ("transcript.quarantined", "reason", Code::Quarantined),
+                    _ => ("job.result_rejected", "class", Code::ResultRejected),
+                };
+                let receipt = self.receipt(place);
+                assert_eq!((receipt.effect, receipt.code), (Effect::Refuse, Some(code)), "{place}: {told}");
+                self.entry(place, receipt.entries[0].position, kind, &[&format!("{name}={why}")]);
+            }
+            ["warn", word] => assert_eq!(self.receipt(place).warning, Some(*word), "{place}: {told}"),
+            ["also", kind, rest @ ..] => {
+                let receipt = self.receipt(place);
+                let found = receipt.entries.iter().find(|entry| entry.kind == *kind);
+                let entry = found.unwrap_or_else(|| panic!("{place}: no `{kind}` in {told}"));
+                self.entry(place, entry.position, kind, rest);
             }
             ["conflict", code] | ["error", code] | ["invalid", code, _] => {
                 assert_eq!(self.code().map(Code::as_str), Some(*code), "{place}: {told}");
