@@ -170,8 +170,10 @@ impl Door {
         let fresh: [u8; 32] = self.entropy.take()?;
         let Answered { code, message, drafts } =
             answer(&self.world, &self.origin, request, caller, facts, &fresh, (now, wall));
-        let Some(drafts) = settle(&self.world, caller, drafts, now) else { return Ok(None) };
         let Some(first) = drafts.first() else { return Ok(None) };
+        if is_only_counted(&self.world, caller, &first.event, now) {
+            return Ok(None);
+        }
         let (effect, _) = domains::outcome(&first.event);
         let hold = match &first.event {
             Event::Hold(domains::hold::Event::Opened { hold, .. })
@@ -184,11 +186,13 @@ impl Door {
             let stage = self.world.settings().stage.as_str();
             secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
         }
-        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len());
-        for draft in &drafts {
-            let cause = cause(draft, entries.first().map(|first| first.position));
+        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len() + 1);
+        let mut drafts = drafts.into_iter();
+        loop {
+            let Some(draft) = drafts.next().or_else(|| spent(&self.world, caller)) else { break };
+            let cause = cause(&draft, entries.first().map(|first| first.position));
             let asked = entries.is_empty().then_some((request, key));
-            entries.push(self.seal(draft, request.scope.as_str(), caller, asked, &cause, now)?);
+            entries.push(self.seal(&draft, request.scope.as_str(), caller, asked, &cause, now)?);
         }
         Ok(Some(Recorded { effect, code, message, entries, secret, hold }))
     }
@@ -388,25 +392,15 @@ pub(crate) fn answer(
     }
 }
 
-/// What is recorded of an answer; `None` when it is a no that is only counted. The first recorded answer ends a token
-/// for one use.
-pub(crate) fn settle(
-    world: &World,
-    caller: &Caller,
-    mut drafts: Vec<Draft>,
-    now: i64,
-) -> Option<Vec<Draft>> {
-    let only_said = matches!(drafts.first()?.event, Event::Decision(_));
-    if only_said && world.door.is_over(&caller.principal, now) {
-        return None;
-    }
-    if let Some(id) = caller.session.as_deref().filter(|id| world.tokens.is_once(id)) {
-        let ends_itself = drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
-        if !ends_itself {
-            drafts.push(domains::token::spent(id));
-        }
-    }
-    Some(drafts)
+/// Whether an answer that begins with this event is a no that is only counted.
+pub(crate) fn is_only_counted(world: &World, caller: &Caller, first: &Event, now: i64) -> bool {
+    matches!(first, Event::Decision(_)) && world.door.is_over(&caller.principal, now)
+}
+
+/// The end of the caller's token, when it is for one answer and what was answered has not ended it already.
+pub(crate) fn spent(world: &World, caller: &Caller) -> Option<Draft> {
+    let id = caller.session.as_deref().filter(|id| world.tokens.is_once(id))?;
+    Some(domains::token::spent(id))
 }
 
 /// What an entry rests on: what its draft says, and the first entry of its own request.

@@ -17,7 +17,6 @@ use crate::domains::ledger::{Event as LedgerEvent, Form, Limits};
 use crate::domains::principal::SYSTEM;
 use crate::domains::{Draft, Event, Meta, World, parse_event, table::At};
 use crate::door;
-use crate::facts::{self, Sources};
 use crate::format::hash::Digest;
 use crate::format::ids::Origin;
 use crate::gate::{Caller, RULES, Request};
@@ -48,14 +47,13 @@ impl Decisions {
 /// What is wrong with an entry, in a sentence that names codes and kinds and nothing private.
 type Differs = String;
 
-/// The further entries of a request whose first one was seen.
+/// A request whose first entry was seen, and what is still to come of it.
 #[derive(Debug)]
 struct Open {
     first: u64,
     time: i64,
     scope: Box<str>,
-    actor: Box<str>,
-    session: Option<Box<str>>,
+    caller: Caller,
     rest: VecDeque<Draft>,
 }
 
@@ -118,13 +116,13 @@ impl Recompute {
             return Err("it names a launcher or a `for`, which these rules do not know".to_owned());
         }
         let by = recorded.by.take();
-        if let Some(open) = &mut self.open {
-            let draft = follow(open, &recorded, by.is_some())?;
-            let first = open.first;
-            self.open.take_if(|open| open.rest.is_empty());
+        if let Some(mut open) = self.open.take() {
+            let draft = follow(&mut open, &recorded, by.is_some())?;
             self.signed(&recorded, true)?;
-            compare(&recorded, &draft, Some(first))?;
-            return self.fold(&recorded, &draft, None);
+            compare(&recorded, &draft, Some(open.first))?;
+            self.fold(&recorded, &draft, None)?;
+            self.go_on(open);
+            return Ok(());
         }
         let Some(by) = by else {
             let draft = opened(&recorded, &self.origin)?;
@@ -133,18 +131,25 @@ impl Recompute {
         };
         let key = by.key;
         let request = self.request(&recorded, by)?;
-        let mut drafts = self.answer(&recorded, &key, &request)?;
-        let Some(mut first) = drafts.pop_front() else { return Err("the rules answer nothing".to_owned()) };
+        let caller = self.caller(&recorded, &request)?;
+        let mut rest = self.answer(&recorded, &key, &request, &caller)?;
+        let Some(mut first) = rest.pop_front() else { return Err("the rules answer nothing".to_owned()) };
         adopt(&mut first, &recorded, |hold| {
             self.world.holds.get(hold).is_none() && self.memory.ended("hold", hold).is_none()
         })?;
         compare(&recorded, &first, None)?;
         self.fold(&recorded, &first, Some((key, &request)))?;
-        if !drafts.is_empty() {
-            let Recorded { position, time, scope, actor, session, .. } = recorded;
-            self.open = Some(Open { first: position, time, scope, actor, session, rest: drafts });
-        }
+        let Recorded { position, time, scope, .. } = recorded;
+        self.go_on(Open { first: position, time, scope, caller, rest });
         Ok(())
+    }
+
+    /// Keeps a request open as long as something of it is to come; at its end that may be the end of the token for one answer.
+    fn go_on(&mut self, mut open: Open) {
+        if open.rest.is_empty() {
+            open.rest.extend(door::spent(&self.world, &open.caller));
+        }
+        self.open = Some(open).filter(|open| !open.rest.is_empty());
     }
 
     /// The request as it was asked: fresh, of a kind that can be asked, and decided by rules that are known.
@@ -200,24 +205,15 @@ impl Recompute {
         recorded: &Recorded,
         key: &Digest,
         request: &Request,
+        caller: &Caller,
     ) -> Result<VecDeque<Draft>, Differs> {
-        let caller = self.caller(recorded, request)?;
-        let (world, memory, actor) = (&self.world, &self.memory, caller.principal.as_str());
-        let Ok(prior) = memory.prior(world, key, request) else {
-            return Err("its idempotency key had its answer before".to_owned());
-        };
-        let sources = Sources {
-            ended: &|kind, id| Ok(memory.ended(kind, id).map(str::to_owned)),
-            part: &|position, slot| Ok(memory.part(world, request, actor, (position, slot))),
-        };
-        let facts =
-            facts::gather(world, request, actor, prior, &sources).map_err(|error| error.to_string())?;
-        let instants = (recorded.time, recorded.time);
-        let answered = door::answer(world, &self.origin, request, &caller, &facts, &[0; 32], instants);
-        match door::settle(world, &caller, answered.drafts, recorded.time) {
-            Some(drafts) => Ok(drafts.into()),
-            None => Err(format!("the rules only count it: {}", Code::OverQuota)),
+        let (world, now) = (&self.world, recorded.time);
+        let facts = self.memory.facts(world, request, (&caller.principal, key, now))?;
+        let answered = door::answer(world, &self.origin, request, caller, &facts, &[0; 32], (now, now));
+        if answered.drafts.first().is_some_and(|first| door::is_only_counted(world, caller, &first.event, now)) {
+            return Err(format!("the rules only count it: {}", Code::OverQuota));
         }
+        Ok(answered.drafts.into())
     }
 
     fn fold(
@@ -261,8 +257,8 @@ fn next(open: &Open) -> String {
 fn follow(open: &mut Open, recorded: &Recorded, answers: bool) -> Result<Draft, Differs> {
     let same = recorded.time == open.time
         && recorded.scope == open.scope
-        && recorded.actor == open.actor
-        && recorded.session == open.session;
+        && *recorded.actor == *open.caller.principal
+        && recorded.session.as_deref() == open.caller.session.as_deref();
     if answers || !same {
         return Err(format!("{} of the request at {} is missing before it", next(open), open.first));
     }

@@ -1,11 +1,12 @@
 //! What must be remembered to decide again, beside the world? What has ended, what is compared with, and which idempotency key
 //! opened which hold.
 //!
-//! What is only compared is kept as a digest: memory grows with what has ended and with what waits, never with what was said.
+//! Memory grows with what has ended and with what waits, not with what was said: of what is only compared a digest is kept, and of
+//! what the world no longer asks for nothing.
 
-use crate::domains::hold::Standing;
 use crate::domains::table::At;
-use crate::domains::{Ended, Event, World, hold, transcript};
+use crate::domains::{Ended, Event, Facts, World, hold, transcript};
+use crate::facts::{self, Sources};
 use crate::format::canonical::to_bytes;
 use crate::format::hash::Digest;
 use crate::gate::Request;
@@ -32,8 +33,9 @@ struct Opened {
 pub(super) struct Memory {
     ended: HashMap<Short, &'static str>,
     keys: HashMap<Digest, Opened>,
-    /// Arguments of live holds.
-    holds: HashMap<String, Short>,
+    /// Live holds, each with the entry that opened it and its arguments.
+    holds: HashMap<String, u64>,
+    args: HashMap<u64, Vec<u8>>,
     /// Private parts of accepted events, ascending by position, of each job whose transcript is open.
     accepted: HashMap<String, Vec<(u64, Short)>>,
 }
@@ -46,6 +48,11 @@ fn short(parts: &[&[u8]]) -> Short {
     hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
+/// A part as it is stored, with a salt that says nothing.
+fn salted(text: &[u8]) -> Vec<u8> {
+    [&[0; 32], text].concat()
+}
+
 fn name(kind: &str, id: &str) -> Short {
     short(&[kind.as_bytes(), b" ", id.as_bytes()])
 }
@@ -56,47 +63,43 @@ impl Memory {
         self.ended.get(&name(kind, id)).copied()
     }
 
-    /// The hold that this key opened, with its state; or that the key had its answer already.
-    pub(super) fn prior(
+    /// What the rules may look at beside the world; an error is an answer that the writer had not given.
+    pub(super) fn facts(
         &self,
         world: &World,
-        key: &Digest,
         request: &Request,
-    ) -> Result<Option<(String, String)>, ()> {
-        let Some(known) = self.keys.get(key) else { return Ok(None) };
-        let state = match world.holds.get(&known.hold) {
-            Some(live) if live.standing == Standing::Pending => return Err(()),
-            Some(_) => "approved",
-            None => self.ended("hold", &known.hold).unwrap_or_default(),
+        (actor, key, now): (&str, &Digest, i64),
+    ) -> Result<Facts, String> {
+        let sources = Sources {
+            ended: &|kind, id| Ok(self.ended(kind, id).map(str::to_owned)),
+            part: &|position, slot| Ok(self.part(request, position, slot)),
         };
-        let same = *known.entity == *request.id.as_str() && known.args == short(&[&request.args_text]);
-        if known.over || !same {
-            return Err(());
-        }
-        Ok(Some((known.hold.clone(), state.to_owned())))
+        let prior = match self.keys.get(key) {
+            None => None,
+            Some(known) => {
+                let state = facts::hold_state(world, &known.hold, now, sources.ended).unwrap_or_default();
+                let same = *known.entity == *request.id.as_str() && known.args == short(&[&request.args_text]);
+                if known.over || !same || state == "pending" {
+                    return Err("its idempotency key had its answer before".to_owned());
+                }
+                Some((known.hold.clone(), state))
+            }
+        };
+        facts::gather(world, request, actor, prior, &sources).map_err(|error| error.to_string())
     }
 
-    /// The part that a request is compared with, salt first: the request's own when they are the same, else another.
-    pub(super) fn part(
-        &self,
-        world: &World,
-        request: &Request,
-        actor: &str,
-        (position, slot): (u64, u64),
-    ) -> Option<Vec<u8>> {
-        let (stored, own) = if slot == 1 {
-            let id = world.holds.opened_at(actor, position)?;
-            (self.holds.get(id).copied(), Some(request.args_text.clone()))
-        } else {
-            let job = At { scope: request.scope.as_str(), id: request.id.as_str() };
-            let accepted = self.accepted.get(&job.to_string())?;
-            let at = accepted.binary_search_by_key(&position, |row| row.0).ok()?;
-            let own = transcript::parts(&request.args).and_then(|value| to_bytes(&value).ok());
-            (accepted.get(at).map(|row| row.1), own)
-        };
-        let stored = stored?;
-        let text = own.filter(|own| short(&[own]) == stored);
-        Some([&[0; 32], text.as_deref().unwrap_or(OTHER)].concat())
+    /// A part that a request is compared with, salt first. Of what was accepted of a transcript only a digest is kept: it is given
+    /// as the request's own when they are the same, else as another.
+    fn part(&self, request: &Request, position: u64, slot: u64) -> Option<Vec<u8>> {
+        if slot == 1 {
+            return self.args.get(&position).map(|text| salted(text));
+        }
+        let job = At { scope: request.scope.as_str(), id: request.id.as_str() };
+        let accepted = self.accepted.get(&job.to_string())?;
+        let at = accepted.binary_search_by_key(&position, |row| row.0).ok()?;
+        let own = transcript::parts(&request.args).and_then(|value| to_bytes(&value).ok());
+        let same = own.filter(|own| accepted.get(at).is_some_and(|row| row.1 == short(&[own])));
+        Some(salted(same.as_deref().unwrap_or(OTHER)))
     }
 
     /// Takes in what an entry did. `answers` is the key and the request that it answers.
@@ -113,9 +116,10 @@ impl Memory {
                 known.over = true;
             }
             if let Event::Hold(hold::Event::Opened { hold, .. }) = event {
-                let (hold, args) = (hold.clone(), short(&[&request.args_text]));
-                self.holds.insert(hold.clone(), args);
-                self.keys.insert(key, Opened { hold, entity: request.id.as_str().into(), args, over: false });
+                self.holds.insert(hold.clone(), position);
+                self.args.insert(position, request.args_text.clone());
+                let (entity, args) = (request.id.as_str().into(), short(&[&request.args_text]));
+                self.keys.insert(key, Opened { hold: hold.clone(), entity, args, over: false });
             }
         }
         if let (Event::Transcript(transcript::Event::Appended { .. }), Some(text)) = (event, private) {
@@ -123,7 +127,7 @@ impl Memory {
         }
         for over in ended {
             match over.kind {
-                "hold" => drop(self.holds.remove(&over.id)),
+                "hold" => drop(self.holds.remove(&over.id).and_then(|position| self.args.remove(&position))),
                 "transcript" => drop(self.accepted.remove(&over.id)),
                 _ => {}
             }
