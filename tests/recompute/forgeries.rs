@@ -1,6 +1,6 @@
 //! What may a holder of the log key do to the record, where does it show, and in which words?
 
-use super::{AGAIN, PLAIN, becomes, denied, edit, first, governed, last, look, of, of_kind, part, position};
+use super::{AGAIN, PLAIN, becomes, denied, edit, first, governed, last, look, of, of_kind, part, position, remove, repeat};
 use crate::harness::Home;
 use crate::harness::forge::{Forge, int};
 use crate::harness::story::{Story, args, fingerprint};
@@ -150,8 +150,7 @@ const FORGERIES: &[(&str, Change, &str)] = &[
         "the second event removed",
         |f| {
             let line = first(f, "host_key.changed");
-            f.lines.remove(line);
-            f.renumber();
+            remove(f, line);
             line
         },
         "`host_key.changed` of the request at",
@@ -170,9 +169,7 @@ const FORGERIES: &[(&str, Change, &str)] = &[
         "an event added",
         |f| {
             let line = first(f, "host_key.changed");
-            let copy = f.lines[line].clone();
-            f.lines.insert(line + 1, copy);
-            f.renumber();
+            repeat(f, line);
             line + 1
         },
         "it answers no request, and no request before it has it",
@@ -329,8 +326,7 @@ const FORGERIES: &[(&str, Change, &str)] = &[
         "a token for one use lives on",
         |f| {
             let line = last(f, "token.revoked");
-            f.lines.remove(line);
-            f.renumber();
+            remove(f, line);
             line
         },
         "`token.revoked` of the request at",
@@ -356,7 +352,7 @@ fn a_decision_that_was_edited_under_a_new_signature_is_named() {
         let mut forge = good.clone();
         let line = change(&mut forge);
         forge.sign_again(1, &story.log_key());
-        let at = position(&forge, line.min(*forge.entries().last().expect("entries"))) as u64;
+        let at = position(&forge, line) as u64;
         let bytes = forge.bytes();
         let plain = look(&story, &bytes, PLAIN);
         assert_eq!(plain.verdict, Verdict::Authentic, "{what}: {:?}", plain.finding);

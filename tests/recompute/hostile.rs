@@ -1,6 +1,6 @@
 //! Does any record break the recomputation? Signed right, and telling of what cannot have happened.
 
-use super::{AGAIN, becomes, edit, governed, kind, look, of, part, position};
+use super::{AGAIN, becomes, edit, governed, kind, look, of, part, position, remove, repeat};
 use crate::harness::forge::{Forge, int, members};
 use crate::harness::story::Story;
 use crate::harness::{Home, Seeded};
@@ -51,8 +51,8 @@ fn disturb(forge: &mut Forge, random: &mut Seeded, pool: &[Value]) {
     let other = entries[1 + random.below(entries.len() - 1)];
     let value = pool[random.below(pool.len())].clone();
     match random.below(12) {
-        0 => drop(forge.lines.remove(line)),
-        1 => forge.lines.insert(line, forge.lines[other].clone()),
+        0 => remove(forge, line),
+        1 => repeat(forge, line),
         2 => forge.lines.swap(line, other),
         3 => {
             let data = of(forge, other, "data");
@@ -66,8 +66,15 @@ fn disturb(forge: &mut Forge, random: &mut Seeded, pool: &[Value]) {
             data.insert(name.unwrap_or_else(|| "code".to_owned()), value);
         }),
         6 => {
-            let names = [&["actor", "principal"][..], &["actor", "session"], &["entity", "id"], &["scope"]];
-            edit(forge, line, names[random.below(names.len())], value);
+            let names = [&["actor", "principal"][..], &["actor", "session"], &["entity", "id"]];
+            let at = random.below(names.len() + 1);
+            match (names.get(at), value) {
+                (Some(name), Value::Text(text)) => edit(forge, line, name, Value::Text(text)),
+                _ => {
+                    let scopes = ["/", "/acme", "/acme/lab", "/other/a/b/c/d"];
+                    edit(forge, line, &["scope"], Value::from(scopes[random.below(scopes.len())]));
+                }
+            }
         }
         7 => {
             let late = of(forge, line, "time").int().expect("a time");
