@@ -31,6 +31,7 @@ mod power;
 mod preflight;
 mod providers;
 mod readme;
+mod recompute;
 mod record;
 mod reference;
 mod sabotage;

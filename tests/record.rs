@@ -21,9 +21,9 @@ fn story_told(form: Form, tell: fn(&mut Story)) {
     let mut story = Story::begin(home.path("").as_path(), form);
     tell(&mut story);
     for how in [
-        How { threads: 1, screen: false, columns: true },
-        How { threads: 2, screen: false, columns: true },
-        How { threads: 2, screen: true, columns: true },
+        How { threads: 1, screen: false, columns: true, recompute: false },
+        How { threads: 2, screen: false, columns: true, recompute: false },
+        How { threads: 2, screen: true, columns: true, recompute: false },
     ] {
         for parts in [false, true] {
             let bytes = story.export(parts);
