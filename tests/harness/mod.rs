@@ -6,10 +6,12 @@ pub mod corpus;
 pub mod forge;
 pub mod governed;
 pub mod journey;
+pub mod outcome;
 pub mod scenario;
 pub mod site;
 pub mod story;
 pub mod strikes;
+pub mod work;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -133,9 +133,10 @@ fn asks_for_live(job: &Job) -> bool {
     matches!(job.mode, Mode::SshPreflight | Mode::SshLive)
 }
 
-/// Who does the job, or would.
+/// Who would do it: the holder, else the one that was selected.
 fn worker_of(job: &Job) -> Option<&str> {
-    job.claim.as_ref().map(|claim| claim.worker.as_str()).or_else(|| job.eligible.first().map(String::as_str))
+    let holder = job.claim.as_ref().map(|claim| claim.worker.as_str());
+    holder.or_else(|| job.eligible.first().map(String::as_str))
 }
 
 /// What was found, each the word for why not.
@@ -174,7 +175,8 @@ impl Findings {
         let granted = known.is_some_and(|known| !known.grant) || job.grants.iter().any(|id| live(&id));
         let grant = (!granted).then_some("no_live_grant");
         let lease = (known.is_some_and(|known| known.grant) && job.leases == 0).then_some("no_open_lease");
-        let stands = worker.map(|id| super::worker::stand(world, facts, id, asked.scope, job, asked.now));
+        let stands =
+            worker.map(|id| super::worker::stand(world, facts, id, asked.scope, Some(job), asked.now));
         let worker = match stands {
             None => Some("none"),
             Some(Ok(())) => None,
@@ -202,8 +204,11 @@ impl Findings {
 
     fn gates(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let capability = Some(job.capability.as_str());
-        let worker = worker_of(job).unwrap_or_default();
-        let stopped = world.switches.engaged(asked.scope, worker, capability).next().is_some();
+        let stopped = world
+            .switches
+            .engaged(asked.scope, worker_of(job).unwrap_or_default(), capability)
+            .next()
+            .is_some();
         let scope = self.worker.filter(|why| *why == Code::WorkerScopeWrong.as_str());
         let failures = [
             self.worker,
@@ -262,7 +267,7 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         !stopped,
         !denied(2),
         !denied(3),
-        world.switches.runbook_at(feature, &Scope::root()),
+        world.switches.runbook_at(feature, &Scope::root(), asked.now),
         FINAL_IMPLEMENTATION,
     ];
     let word = |met: bool| if met { None } else { Some("not_met") };
