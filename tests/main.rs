@@ -15,6 +15,7 @@ mod harness;
 
 mod cli;
 mod codes;
+mod constitution;
 mod corrupt;
 mod crash;
 mod faults;
@@ -25,8 +26,10 @@ mod flips;
 mod gate;
 mod hostile;
 mod ingest;
+mod journeys;
 mod model;
 mod power;
+mod preflight;
 mod providers;
 mod readme;
 mod recompute;

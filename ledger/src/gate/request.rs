@@ -40,6 +40,8 @@ pub struct Request {
     pub credential: Credential,
     /// What looks like a secret in what a worker relays: none of it may reach the disk.
     pub tainted: Option<Found>,
+    /// How many fingerprints of leased material were looked for in it.
+    pub(crate) searched: usize,
 }
 
 /// Who was found to ask.
@@ -186,6 +188,7 @@ pub fn new_request(
         attestation: None,
         credential: Credential::Key,
         tainted,
+        searched: 0,
     })
 }
 
@@ -217,6 +220,7 @@ pub(crate) fn recorded_request(
         attestation: None,
         credential: Credential::Key,
         tainted: None,
+        searched: 0,
     })
 }
 

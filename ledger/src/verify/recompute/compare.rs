@@ -27,7 +27,8 @@ pub(super) fn adopt(
             Event::Hold(hold::Event::Opened { hold, .. }),
             Ok(Event::Hold(hold::Event::Opened { hold: found, .. })),
         ) => {
-            if !found.strip_prefix('h').is_some_and(|hex| unhex::<8>(hex).is_some()) || !is_new_hold(&found) {
+            let well_formed = found.strip_prefix('h').is_some_and(|hex| unhex::<8>(hex).is_some());
+            if !(well_formed && is_new_hold(&found)) {
                 return Err("the hold's id is not a new one".to_owned());
             }
             *hold = found;
