@@ -1,6 +1,8 @@
 //! How fast is the record on this machine, as a share of what the machine can do at all?
 
 mod canonical;
+mod mix;
+mod recompute;
 mod restart;
 mod subject;
 mod verify;
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to measure
-    #[arg(value_parser = ["append", "verify", "canonical", "restart", "record", "all"])]
+    #[arg(value_parser = ["append", "verify", "recompute", "canonical", "restart", "record", "all"])]
     what: String,
     /// Entries of the ledger that is measured
     #[arg(long, default_value = "100000", value_name = "N")]
@@ -53,6 +55,9 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     }
     if wants("verify") {
         figures.extend(verify::run(&bench, out)?);
+    }
+    if wants("recompute") {
+        figures.extend(recompute::run(&bench, out)?);
     }
     if wants("restart") {
         figures.extend(restart::run(&bench, out)?);

@@ -370,7 +370,9 @@ pub fn write_event(event: &Event, out: &mut Vec<u8>) -> Result<&'static str, Can
         Event::Drill(event) => ("drill.", write_variant(event, out)?),
         Event::Door(event) => ("door.", write_variant(event, out)?),
     };
-    let is_kind = |kind: &&&str| kind.strip_prefix(domain) == Some(verb);
+    // Lengths first: it is asked once for each entry, and most kinds have another.
+    let is_kind =
+        |kind: &&&str| kind.len() == domain.len() + verb.len() && kind.strip_prefix(domain) == Some(verb);
     KINDS.iter().find(is_kind).copied().ok_or(CanonicalError::NoSuchType("kind of that name"))
 }
 
