@@ -189,8 +189,7 @@ impl Door {
         }
         let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len() + 1);
         let mut drafts = drafts.into_iter();
-        loop {
-            let Some(draft) = drafts.next().or_else(|| self.spent(caller)) else { break };
+        while let Some(draft) = drafts.next().or_else(|| self.spent(caller)) {
             let mut cause = draft.cause.clone();
             cause.extend(entries.first().map(|first| first.position));
             cause.sort_unstable();

@@ -198,8 +198,11 @@ impl Findings {
 
     fn gates(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let capability = Some(job.capability.as_str());
-        let stopped =
-            world.switches.engaged(asked.scope, worker_of(job).unwrap_or_default(), capability).next().is_some();
+        let stopped = world
+            .switches
+            .engaged(asked.scope, worker_of(job).unwrap_or_default(), capability)
+            .next()
+            .is_some();
         let scope = self.worker.filter(|why| *why == Code::WorkerScopeWrong.as_str());
         let failures = [
             self.worker,
