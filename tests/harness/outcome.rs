@@ -164,6 +164,7 @@ impl Run<'_> {
                 let first = self.receipt(place).entries[0].position;
                 self.entry(place, first - 1, kind, rest);
             }
+            ["last", kind, rest @ ..] => self.entry(place, self.size() - 1, kind, rest),
             ["fails", rest @ ..] => {
                 let first = self.receipt(place).entries[0].position;
                 let leaf = self.leaf(place, first);
