@@ -18,6 +18,7 @@ const FILES: &[&str] = &[
     "token",
     "host_key",
     "export",
+    "decision",
     "role",
     "capability",
     "switch",
@@ -145,6 +146,11 @@ fn stories_of_the_gate_hold() {
 }
 
 #[test]
+fn stories_of_decision_hold() {
+    tell("decision");
+}
+
+#[test]
 fn stories_of_role_hold() {
     tell("role");
 }
@@ -249,8 +255,9 @@ fn named(cases: &[Case], named: &mut Named) {
                 ("then", ["entry", _, kind, ..]) => {
                     named.kinds.insert((*kind).to_owned());
                 }
-                ("then", ["hold"]) => {
-                    named.kinds.extend(["hold.opened".to_owned(), "decision.held".to_owned()]);
+                ("then", ["hold", again @ ..]) => {
+                    let kind = if again.is_empty() { "hold.opened" } else { "decision.held" };
+                    named.kinds.insert(kind.to_owned());
                     named.codes.entry("hold").or_default().insert("confirmation_required".to_owned());
                 }
                 ("then", ["quarantine", _]) => {
@@ -263,7 +270,7 @@ fn named(cases: &[Case], named: &mut Named) {
                     named.codes.entry("refuse").or_default().insert("result_rejected".to_owned());
                     named.refusals.insert((action.clone(), "result_rejected".to_owned()));
                 }
-                ("then", ["also", kind, ..]) => {
+                ("then", ["also" | "before", kind, ..]) => {
                     named.kinds.insert((*kind).to_owned());
                 }
                 ("then", ["swept", actions @ ..]) => {
@@ -430,6 +437,8 @@ fn refusals_are_those_that_section_10_names_for_the_domain() {
             .map(|(action, code)| (action.as_str(), code.as_str()))
             .filter(|(action, code)| match (action.starts_with(&prefix), *domain) {
                 (_, "worker") if stand(code) => true,
+                // Whatever is held is refused with it.
+                (_, domain) if *code == "hold_limit" => domain == "hold",
                 (own, _) => own && !(elsewhere && stand(code)),
             })
             .map(|(_, code)| code)

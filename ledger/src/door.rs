@@ -168,7 +168,7 @@ impl Door {
         (now, wall): (i64, i64),
     ) -> Result<Option<Recorded>> {
         let fresh: [u8; 32] = self.entropy.take()?;
-        let Answered { code, message, mut drafts } =
+        let Answered { code, message, drafts } =
             answer(&self.world, &self.origin, request, caller, facts, &fresh, (now, wall));
         let Some(first) = drafts.first() else { return Ok(None) };
         let (effect, _) = domains::outcome(&first.event);
@@ -187,23 +187,24 @@ impl Door {
             let stage = self.world.settings().stage.as_str();
             secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
         }
-        if let Some(id) = caller.session.as_deref().filter(|id| self.world.tokens.is_once(id)) {
-            let ends_itself =
-                drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
-            if !ends_itself {
-                drafts.push(domains::token::spent(id));
-            }
-        }
-        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len());
-        for draft in &drafts {
+        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len() + 1);
+        let mut drafts = drafts.into_iter();
+        loop {
+            let Some(draft) = drafts.next().or_else(|| self.spent(caller)) else { break };
             let mut cause = draft.cause.clone();
             cause.extend(entries.first().map(|first| first.position));
             cause.sort_unstable();
             cause.dedup();
             let asked = entries.is_empty().then_some((request, key));
-            entries.push(self.seal(draft, request.scope.as_str(), caller, asked, &cause, now)?);
+            entries.push(self.seal(&draft, request.scope.as_str(), caller, asked, &cause, now)?);
         }
         Ok(Some(Recorded { effect, code, message, entries, secret, hold }))
+    }
+
+    /// The end of the caller's token, when it is for one answer and what was answered has not ended it already.
+    fn spent(&self, caller: &Caller) -> Option<Draft> {
+        let id = caller.session.as_deref().filter(|id| self.world.tokens.is_once(id))?;
+        Some(domains::token::spent(id))
     }
 
     /// Seals one event and folds it in. `asked` is the request with its scoped key, on the first entry it caused.

@@ -45,11 +45,11 @@ pub(crate) fn gather(
     Ok(facts)
 }
 
-/// The hold that the entry at `position` opened, and what became of it.
+/// The hold that the entry at `position` opened, and what became of it by now.
 pub(crate) fn hold_at(
     world: &World,
     reader: &Reader,
-    position: u64,
+    (position, now): (u64, i64),
     ended: &dyn Fn(&str, &str) -> Result<Option<String>>,
 ) -> Result<Option<(String, String)>> {
     let Some(leaf) = reader.leaf(position)? else { return Ok(None) };
@@ -61,6 +61,7 @@ pub(crate) fn hold_at(
         .map_err(|error| Error::new(Code::LedgerDamaged, error.to_string()))?;
     let Event::Hold(HoldEvent::Opened { hold, .. }) = event else { return Ok(None) };
     let state = match world.holds.get(&hold) {
+        Some(live) if now >= live.until => "expired".to_owned(),
         Some(live) if live.standing == crate::domains::hold::Standing::Pending => "pending".to_owned(),
         Some(_) => "approved".to_owned(),
         None => ended("hold", &hold)?.unwrap_or_default(),

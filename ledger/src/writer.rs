@@ -183,7 +183,7 @@ impl Writer {
             caller = Caller::by_key(domains::principal::SYSTEM);
         }
         let key = gate::idempotency_digest(&caller.principal, &request.scope, request.spec.id, &request.key);
-        let prior = match self.find(&key, keys) {
+        let prior = match self.find(&key, keys, now) {
             Ok(Prior::None) => None,
             Ok(Prior::Answered) => return Ready::Replay(key, Box::new(request)),
             // A hold is not final: the same request under the same key asks again.
@@ -282,7 +282,7 @@ impl Writer {
     }
 
     /// Whether an entry answered this key: one of this batch, or one of the store.
-    fn find(&self, key: &Digest, keys: &HashMap<Digest, u64>) -> Result<Prior> {
+    fn find(&self, key: &Digest, keys: &HashMap<Digest, u64>, now: i64) -> Result<Prior> {
         if keys.contains_key(key) {
             return Ok(Prior::Answered);
         }
@@ -292,7 +292,7 @@ impl Writer {
             return Ok(Prior::None);
         }
         let ended = |kind: &str, id: &str| self.ended(kind, id);
-        Ok(match facts::hold_at(&self.door.world, &self.reader, position, &ended)? {
+        Ok(match facts::hold_at(&self.door.world, &self.reader, (position, now), &ended)? {
             Some((_, state)) if state == "pending" => Prior::Answered,
             Some(hold) => Prior::Held(position, hold),
             None => Prior::Answered,

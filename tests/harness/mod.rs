@@ -5,6 +5,7 @@ pub mod bench;
 pub mod corpus;
 pub mod forge;
 pub mod governed;
+pub mod outcome;
 pub mod scenario;
 pub mod site;
 pub mod story;

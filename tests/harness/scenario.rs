@@ -2,38 +2,37 @@
 //!
 //! ```text
 //! case TITLE
+//!   given entries | staging | warnings   how the ledger begins
 //!   given cast | work | worker ID | job ID | grant ID JOB | sweep | entries | key NAME | clock MS | pass MS | reopen | person ID SCOPE KIND ROLE | keys WHO N | tokens WHO N
 //!   given WHO ACTION SCOPE ID …        a request that must be allowed
 //!   when WHO ACTION SCOPE ID …         a request; `-` for no id; then `name=text`, `name:=json`, and
 //!        @seq=N @not_after=MS @log=ORIGIN @unsigned @token=NAME @signed @key=NAME @by=KEY @forged
+//!        @times=N               asked so often; `$n` in a word is the number of the time
 //!   then allow KIND… | deny CODE | refuse CODE | conflict CODE | invalid CODE POINTER | error CODE
-//!   given WHO ACTION … @confirmed      the same, confirmed by ada in between
+//!        @confirmed             confirmed by another administrator, and asked again
 //!   when sweep, then swept ACTION…     what the clock made happen
-//!   then hold                          a second principal must confirm; `$hold` is the hold's id
-//!   then quarantine REASON | reject CLASS | warn WORD
+//!   then hold [again]                  a second principal must confirm; `$hold` is the hold's id
+//!   then at NAME, then cites NAME…     names the position of the answer's first entry; it rests on exactly those
+//!   then before KIND NAME=VALUE…       the entry just before the answer's first
+//!   then fails NAME=WHY…               checks of a preflight that failed, all of them
+//!   then quarantine REASON | reject CLASS | warn WORD (`-` for none)
 //!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer
 //!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…
 //! ```
 //!
 //! Values may be symbols: `$fp(N)`, `$id(KEY)`, `$pub(KEY)`, `$proof(KEY,WHO)`, `$consent(KEY,OLD,WHO)`, `$text(N)`,
-//! `$digest`, `$hold`, `$at` (position of the last answer's first entry), `$print(TEXT)` (fingerprint of leased material),
-//! `$evidence` (of a dry run). A KEY is a name given before, a principal, `weak` or `torsion`.
+//! `$digest`, `$hold`, `$at` (position of the last answer's first entry), `$at(NAME)`, `$print(TEXT)` (fingerprint of leased material),
+//! `$evidence` (of a dry run), `$sample(DETECTOR)`. A KEY is a name given before, a principal, `weak` or `torsion`.
 
 use super::Home;
-use super::story::{NAME, Story, fingerprint, scope};
+use super::story::{NAME, Setting, Story, scope};
 use chancery_ledger::domains::Invalid;
-use chancery_ledger::domains::ledger::Form;
-use chancery_ledger::fingerprint::fingerprints_of;
-use chancery_ledger::format::encoding::{base64, unhex};
-use chancery_ledger::format::entry;
-use chancery_ledger::format::hash::Digest;
+use chancery_ledger::domains::ledger::{Form, Level, Stage};
 use chancery_ledger::format::ids::IdempotencyKey;
 use chancery_ledger::format::json::{self, Value};
-use chancery_ledger::format::key::{PrivateKey, PublicKey};
-use chancery_ledger::format::statement::enrolment_bytes;
+use chancery_ledger::format::key::PrivateKey;
 use chancery_ledger::gate::{Attest, Credential, Request, new_request};
-use chancery_ledger::store::read_fingerprint_key;
-use chancery_ledger::{Answer, Code, Effect, Entropy, Receipt, statement};
+use chancery_ledger::{Answer, Entropy, Receipt, Tracer, statement};
 use std::collections::BTreeMap;
 
 /// One line of a case.
@@ -94,33 +93,49 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-enum Outcome {
+/// The words, as often as `@times` says, each time with its number for `$n`.
+fn times(words: &[String]) -> Vec<Vec<String>> {
+    let times = words.iter().find_map(|word| word.strip_prefix("@times="));
+    let times: u64 = times.map_or(1, |times| times.parse().expect("a number"));
+    let words = words.iter().filter(|word| !word.starts_with("@times="));
+    (1..=times).map(|n| words.clone().map(|word| word.replace("$n", &n.to_string())).collect()).collect()
+}
+
+pub(super) enum Outcome {
     Answer(Answer),
     Invalid(Invalid),
 }
 
 /// A case that is being run.
-struct Run<'a> {
-    file: &'a str,
+pub(super) struct Run<'a> {
+    pub(super) file: &'a str,
     _home: Home,
-    story: Story,
-    keys: BTreeMap<String, PrivateKey>,
+    pub(super) story: Story,
+    pub(super) keys: BTreeMap<String, PrivateKey>,
     idempotency: BTreeMap<String, IdempotencyKey>,
-    tokens: BTreeMap<String, String>,
+    pub(super) tokens: BTreeMap<String, String>,
     entropy: Entropy,
     /// Outcome of the last `when`, and the size before it.
-    last: Option<(Outcome, u64)>,
-    receipts: Vec<Receipt>,
+    pub(super) last: Option<(Outcome, u64)>,
+    pub(super) receipts: Vec<Receipt>,
     /// Actions of the last sweep.
-    swept: Vec<&'static str>,
+    pub(super) swept: Vec<&'static str>,
+    /// Positions that were given a name.
+    pub(super) places: BTreeMap<String, u64>,
 }
 
 /// Runs one case, and gives the story as it ended.
 pub fn run(file: &str, case: &Case) -> (Story, Home) {
-    let entries = case.lines.iter().any(|line| line.verb == "given" && line.words == ["entries"]);
+    let begins = |word: &str| case.lines.iter().any(|line| line.verb == "given" && line.words == [word]);
     let home = Home::new();
-    let form = if entries { Form::Entries } else { Form::Heads };
-    let story = Story::begin(home.path("").as_path(), form);
+    let mut setting = Setting::of(if begins("entries") { Form::Entries } else { Form::Heads });
+    if begins("staging") {
+        setting.stage = Stage::Staging;
+    }
+    if begins("warnings") {
+        setting.people = Level::Warn;
+    }
+    let story = Story::begin_as(home.path("").as_path(), setting, Tracer::default());
     let mut run = Run {
         file,
         _home: home,
@@ -132,6 +147,7 @@ pub fn run(file: &str, case: &Case) -> (Story, Home) {
         last: None,
         receipts: Vec::new(),
         swept: Vec::new(),
+        places: BTreeMap::new(),
     };
     for line in &case.lines {
         run = run.line(line);
@@ -148,7 +164,7 @@ impl Run<'_> {
                 self.story = self.story.reopen();
                 return self;
             }
-            ("given", ["entries"]) => {}
+            ("given", ["entries" | "staging" | "warnings"]) => {}
             ("given", ["cast"]) => self.story.cast(),
             ("given", ["work"]) => {
                 self.story.cast();
@@ -162,14 +178,6 @@ impl Run<'_> {
                 self.swept = swept.into_iter().map(|due| due.action).collect();
             }
             ("then", ["swept", actions @ ..]) => assert_eq!(self.swept, actions, "{place}"),
-            ("given", [_, action, .., "@confirmed"]) if action.contains('.') => {
-                let words = &words[..words.len() - 1];
-                self.ask(&place, words);
-                let hold = self.hold(&place);
-                self.story.did("ada", "hold.approve", words[2], &hold, &[]);
-                self.ask(&place, words);
-                assert_eq!(self.code(), None, "{place}: {}", self.told());
-            }
             ("given", ["clock", ms]) => self.story.clock.advance(ms.parse().expect("milliseconds"), 0),
             ("given", ["pass", ms]) => self.story.pass(ms.parse().expect("milliseconds")),
             ("given", ["key", name]) => {
@@ -179,11 +187,14 @@ impl Run<'_> {
             ("given", ["person", id, at, kind, role]) => self.story.enrol(id, at, kind, role),
             ("given", ["keys", who, n]) => self.enrol_more(who, n.parse().expect("a number")),
             ("given", ["tokens", who, n]) => self.issue_many(who, n.parse().expect("a number")),
-            ("given", [_, action, ..]) if action.contains('.') => {
-                self.ask(&place, &words);
-                assert_eq!(self.code(), None, "{place}: {}", self.told());
+            ("given" | "when", [_, action, ..]) if action.contains('.') => {
+                for words in times(&line.words) {
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    self.ask_confirmed(&place, &words);
+                    let fits = line.verb == "when" || self.code().is_none();
+                    assert!(fits, "{place}: {}", self.told());
+                }
             }
-            ("when", [_, action, ..]) if action.contains('.') => self.ask(&place, &words),
             ("then", words) => self.then(&place, words),
             _ => panic!("{place}: `{} {}` is no known step", line.verb, words.join(" ")),
         }
@@ -215,60 +226,15 @@ impl Run<'_> {
         }
     }
 
-    /// The public key that a name stands for.
-    fn public(&self, name: &str) -> [u8; 32] {
-        match name {
-            // The neutral element, and a point with a component of small order (from ed25519-speccheck).
-            "weak" => unhex("0100000000000000000000000000000000000000000000000000000000000000").expect("hex"),
-            "torsion" => {
-                unhex("cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d").expect("hex")
-            }
-            name => self.private(name).public().to_bytes(),
-        }
-    }
-
-    fn private(&self, name: &str) -> &PrivateKey {
-        self.keys.get(name).or_else(|| self.story.keys.get(name)).unwrap_or_else(|| panic!("no key `{name}`"))
-    }
-
-    fn resolve(&self, text: &str) -> String {
-        let Some(symbol) = text.strip_prefix('$') else { return text.to_owned() };
-        let (name, inner) = symbol.split_once('(').unwrap_or((symbol, ")"));
-        let inner: Vec<&str> = inner.trim_end_matches(')').split(',').collect();
-        let enrolment = |key: &str, who: &str| {
-            enrolment_bytes(self.story.ledger.origin().as_str(), who, &self.public(key)).expect("a text")
-        };
-        match (name, &inner[..]) {
-            ("fp", [n]) => fingerprint(n.parse().expect("a number")),
-            ("id", [key]) => match PublicKey::from_bytes(&self.public(key)) {
-                Some(key) => key.id().entity(),
-                None => "0".repeat(32),
-            },
-            ("pub", [key]) => base64(&self.public(key)),
-            ("proof", [key, _]) if ["weak", "torsion"].contains(key) => base64(&[7; 64]),
-            ("proof", [key, who]) => base64(&self.private(key).sign(&enrolment(key, who))),
-            ("consent", [key, old, who]) => base64(&self.private(old).sign(&enrolment(key, who))),
-            ("text", [n]) => "x".repeat(n.parse().expect("a number")),
-            ("digest", _) => Digest::ZERO.to_string(),
-            ("hold", _) => self.hold("$hold"),
-            ("at", _) => self.receipts.last().expect("an answer").entries[0].position.to_string(),
-            ("evidence", _) => Story::evidence(""),
-            ("print", [text]) => {
-                let key = read_fingerprint_key(&self.story.paths.fingerprint_key()).expect("a key");
-                fingerprints_of(&key, text.as_bytes()).first().expect("a fingerprint").to_string()
-            }
-            _ => panic!("`{text}` is no symbol"),
-        }
-    }
-
-    /// The value with every symbol in it resolved.
-    fn resolve_all(&self, value: Value) -> Value {
-        match value {
-            Value::Text(text) => Value::Text(self.resolve(&text)),
-            Value::List(values) => {
-                Value::List(values.into_iter().map(|value| self.resolve_all(value)).collect())
-            }
-            other => other,
+    /// Asks; with `@confirmed`, has another administrator confirm it, and asks again.
+    fn ask_confirmed(&mut self, place: &str, words: &[&str]) {
+        let plain: Vec<&str> = words.iter().copied().filter(|word| *word != "@confirmed").collect();
+        self.ask(place, &plain);
+        if plain.len() < words.len() {
+            let hold = self.hold(place);
+            let second = if words[0] == "ada" { "founder" } else { "ada" };
+            self.story.did(second, "hold.approve", words[2], &hold, &[]);
+            self.ask(place, &plain);
         }
     }
 
@@ -340,145 +306,5 @@ impl Run<'_> {
         let mut sig = private.sign(&statement(request, &log, who, seq).expect("a statement"));
         sig[0] ^= u8::from(options.contains_key("forged"));
         request.attestation = Some(Attest { log, key, seq, sig });
-    }
-
-    /// The newest hold that an answer named.
-    fn hold(&self, place: &str) -> String {
-        let newest = self.receipts.iter().rev().find_map(|receipt| receipt.hold.clone());
-        newest.unwrap_or_else(|| panic!("{place}: no hold in {}", self.told()))
-    }
-
-    fn size(&self) -> u64 {
-        self.story.ledger.look(|world| world.position)
-    }
-
-    fn code(&self) -> Option<Code> {
-        match &self.last.as_ref().expect("a request").0 {
-            Outcome::Answer(answer) => super::story::code_of(answer),
-            Outcome::Invalid(invalid) => Some(invalid.code),
-        }
-    }
-
-    fn told(&self) -> String {
-        match &self.last.as_ref().expect("a request").0 {
-            Outcome::Answer(answer) => format!("{answer:?}"),
-            Outcome::Invalid(invalid) => format!("{invalid:?}"),
-        }
-    }
-
-    fn receipt(&self, place: &str) -> &Receipt {
-        match &self.last.as_ref().expect("a request").0 {
-            Outcome::Answer(Answer::Receipt(receipt)) => receipt,
-            _ => panic!("{place}: no receipt, but {}", self.told()),
-        }
-    }
-
-    fn then(&mut self, place: &str, words: &[&str]) {
-        let told = if self.last.is_some() { self.told() } else { String::new() };
-        match words {
-            ["allow", kinds @ ..] => {
-                let receipt = self.receipt(place);
-                let found: Vec<&str> = receipt.entries.iter().map(|entry| entry.kind.as_str()).collect();
-                assert_eq!((receipt.effect, &found[..]), (Effect::Allow, kinds), "{place}: {told}");
-            }
-            [word @ ("deny" | "refuse"), code] => {
-                assert_eq!(self.code().map(Code::as_str), Some(*code), "{place}: {told}");
-                let kind = if *word == "deny" { "decision.denied" } else { "decision.refused" };
-                let receipt = self.receipt(place);
-                let effect = if *word == "deny" { Effect::Deny } else { Effect::Refuse };
-                assert_eq!(receipt.effect, effect, "{place}: {told}");
-                assert_eq!(receipt.entries.len(), 1, "{place}: a no is one entry");
-                assert!(receipt.message.is_some() || receipt.replay, "{place}: a no says why");
-                self.entry(place, receipt.entries[0].position, kind, &[&format!("code={code}")]);
-            }
-            ["hold"] => {
-                let receipt = self.receipt(place);
-                assert_eq!(receipt.effect, Effect::Hold, "{place}: {told}");
-                assert_eq!(receipt.code, Some(Code::ConfirmationRequired), "{place}: {told}");
-                assert!(receipt.hold.is_some() && receipt.entries.len() == 1, "{place}: {told}");
-                assert!(
-                    ["hold.opened", "decision.held"].contains(&receipt.entries[0].kind.as_str()),
-                    "{place}: {told}"
-                );
-            }
-            [word @ ("quarantine" | "reject"), why] => {
-                let (kind, name, code) = match *word {
-                    "quarantine" => ("transcript.quarantined", "reason", Code::Quarantined),
-                    _ => ("job.result_rejected", "class", Code::ResultRejected),
-                };
-                let receipt = self.receipt(place);
-                assert_eq!((receipt.effect, receipt.code), (Effect::Refuse, Some(code)), "{place}: {told}");
-                self.entry(place, receipt.entries[0].position, kind, &[&format!("{name}={why}")]);
-            }
-            ["warn", word] => assert_eq!(self.receipt(place).warning, Some(*word), "{place}: {told}"),
-            ["also", kind, rest @ ..] => {
-                let receipt = self.receipt(place);
-                let found = receipt.entries.iter().find(|entry| entry.kind == *kind);
-                let entry = found.unwrap_or_else(|| panic!("{place}: no `{kind}` in {told}"));
-                self.entry(place, entry.position, kind, rest);
-            }
-            ["conflict", code] | ["error", code] | ["invalid", code, _] => {
-                assert_eq!(self.code().map(Code::as_str), Some(*code), "{place}: {told}");
-                let (outcome, before) = self.last.as_ref().expect("a request");
-                let fits = match (words, outcome) {
-                    (["conflict", _], Outcome::Answer(Answer::Conflict(_))) => true,
-                    (["error", _], Outcome::Answer(Answer::Failed(_))) => true,
-                    (["invalid", _, pointer], Outcome::Invalid(invalid)) => invalid.pointer == *pointer,
-                    _ => false,
-                };
-                assert!(fits, "{place}: {told}");
-                assert_eq!(self.size(), *before, "{place}: what was not recorded left an entry");
-            }
-            ["replay"] => {
-                let receipt = self.receipt(place);
-                assert!(receipt.replay, "{place}: {told}");
-                let first = self
-                    .receipts
-                    .iter()
-                    .any(|r| !r.replay && r.entries == receipt.entries && r.effect == receipt.effect);
-                assert!(first, "{place}: the answer of before is another: {told}");
-                assert_eq!(
-                    self.size(),
-                    self.last.as_ref().expect("a request").1,
-                    "{place}: a replay left an entry"
-                );
-            }
-            ["data", rest @ ..] => {
-                let entry = self.receipt(place).entries[0].clone();
-                self.entry(place, entry.position, &entry.kind, rest);
-            }
-            ["secret", name] => {
-                let secret = self
-                    .receipt(place)
-                    .secret
-                    .clone()
-                    .unwrap_or_else(|| panic!("{place}: no secret in {told}"));
-                self.tokens.insert((*name).to_owned(), secret);
-            }
-            ["entry", position, kind, rest @ ..] => {
-                let position = position.parse().expect("a position");
-                self.entry(place, position, kind, rest);
-            }
-            _ => panic!("{place}: `then {}` is no known step", words.join(" ")),
-        }
-    }
-
-    /// The entry at `position` is of this kind and has this data.
-    fn entry(&self, place: &str, position: u64, kind: &str, data: &[&str]) {
-        let reader = self.story.ledger.reader().expect("a reader");
-        let leaf =
-            reader.leaf(position).expect("a store").unwrap_or_else(|| panic!("{place}: no entry {position}"));
-        let entry = entry::read(&leaf).expect("an entry");
-        assert_eq!(entry.kind, kind, "{place}");
-        let found: serde_json::Value = serde_json::from_str(entry.data.get()).expect("data");
-        for pair in data {
-            let (name, value) = pair.split_once('=').unwrap_or_else(|| panic!("{place}: `{pair}`"));
-            let text = match found.get(name) {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                Some(other) => other.to_string(),
-                None => panic!("{place}: no `{name}` in {found}"),
-            };
-            assert_eq!(text, self.resolve(value), "{place}: `{name}`");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::table::At;
 use super::{Action, World, host_key, job, key, lease, principal, transcript};
-use crate::gate::{Request, Separation};
+use crate::gate::Request;
 
 /// Something that the shell reads for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,11 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         }
         Action::Token(_) => ended("token", id.to_owned()),
         Action::HostKey(_) => ended("host_key", host_key::key(scope, id)),
-        Action::Hold(_) => ended("hold", id.to_owned()),
+        Action::Hold(_) => {
+            ended("hold", id.to_owned());
+            // Whoever would have the benefit does not approve: the arguments say who that is.
+            needs.extend(world.holds.get(id).map(|hold| Need::Part(hold.position, 1)));
+        }
         Action::Worker(_) => ended("worker", id.to_owned()),
         Action::Job(action) => {
             ended("job", at.to_string());
@@ -83,8 +87,7 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         | Action::Drill(_)
         | Action::Door(_) => {}
     }
-    let confirmed =
-        super::risk(world, request) != super::Risk::Low && request.rule.separation == Separation::None;
+    let confirmed = super::risk(world, request) != super::Risk::Low && !request.rule.separation.is_review();
     if confirmed && actor != principal::SYSTEM {
         let bound =
             world.holds.of(actor).filter(|(_, hold)| hold.action == request.spec.id && hold.entity == id);

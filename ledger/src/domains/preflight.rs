@@ -128,6 +128,12 @@ pub(super) fn decide(
     Ok(vec![asked.draft("preflight", super::Event::Preflight(event), &[])])
 }
 
+/// Who would do it: the holder, else the one that was selected.
+fn worker_of(job: &Job) -> Option<&str> {
+    let holder = job.claim.as_ref().map(|claim| claim.worker.as_str());
+    holder.or_else(|| job.eligible.first().map(String::as_str))
+}
+
 /// What was found, each the word for why not.
 struct Findings {
     worker: Option<&'static str>,
@@ -149,11 +155,7 @@ impl Findings {
             (_, Some(Trust::Verified)) => None,
             (_, Some(trust)) => Some(trust.as_str()),
         };
-        let worker = job
-            .claim
-            .as_ref()
-            .map(|claim| claim.worker.as_str())
-            .or_else(|| job.eligible.first().map(String::as_str));
+        let worker = worker_of(job);
         let reached = worker.and_then(|id| world.workers.get(id)).zip(target);
         let route = match reached {
             Some((worker, target)) if super::route::reaches(worker, target) => None,
@@ -196,7 +198,8 @@ impl Findings {
 
     fn gates(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let capability = Some(job.capability.as_str());
-        let stopped = world.switches.engaged(asked.scope, asked.actor, capability).next().is_some();
+        let stopped =
+            world.switches.engaged(asked.scope, worker_of(job).unwrap_or_default(), capability).next().is_some();
         let scope = self.worker.filter(|why| *why == Code::WorkerScopeWrong.as_str());
         let failures = [
             self.worker,
@@ -233,7 +236,7 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let at = level(asked.scope, segments);
         at.is_some_and(|at| world.capabilities.is_enabled(&job.capability, &at))
     };
-    let worker = job.claim.as_ref().map_or("", |claim| claim.worker.as_str());
+    let worker = worker_of(job).unwrap_or_default();
     let denied = |segments: usize| {
         let at = level(asked.scope, segments).unwrap_or_else(|| asked.scope.clone());
         world
@@ -255,7 +258,7 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         !stopped,
         !denied(2),
         !denied(3),
-        world.switches.runbook_at(feature, &Scope::root()),
+        world.switches.runbook_at(feature, &Scope::root(), asked.now),
         FINAL_IMPLEMENTATION,
     ];
     let word = |met: bool| if met { None } else { Some("not_met") };

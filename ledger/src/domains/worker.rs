@@ -12,6 +12,7 @@
 //! 3. An unfit worker is refused before anything that it relays is looked at.
 
 use super::job::Job;
+use super::principal::{Kind, Principal, Standing};
 use super::spec::{ActionSpec, Field, Flow, Shape, may, need};
 use super::table::Table;
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -249,8 +250,9 @@ pub(super) fn decide(
     let worker = world.workers.get(id).filter(|worker| worker.scope == *asked.scope);
     if let Action::Promote { trust, node } = action {
         let principal = world.principals.get_in(id, asked.scope);
-        if !principal.is_some_and(|p| p.kind == super::principal::Kind::Worker) {
-            let text = format!("no principal `{id}` of kind worker in `{}`", asked.scope);
+        let fits = |p: &Principal| p.kind == Kind::Worker && p.standing == Standing::Active;
+        if !principal.is_some_and(fits) {
+            let text = format!("no active principal `{id}` of kind worker in `{}`", asked.scope);
             return Err(Refusal::new(Code::PrincipalUnknown, text));
         }
         if worker.is_some_and(|worker| worker.trust == *trust && !worker.suspended) {

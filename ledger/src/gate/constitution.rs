@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::domains::ledger::Level;
 use crate::domains::principal::{Kind, Principal, SYSTEM, Standing};
 use crate::domains::spec::Flow;
-use crate::domains::{Facts, World};
+use crate::domains::{Action, Facts, World, action_spec, hold};
 
 /// Version of the rule table.
 pub const RULES: u64 = 1;
@@ -164,8 +164,14 @@ impl<'a> Context<'a> {
         Found::Fail(Denial::new(code, about, by))
     }
 
-    pub(super) fn raises(&self) -> bool {
-        self.request.spec.flow == Flow::Raises
+    /// Whether the request adds to risk; to approve does when what is approved does.
+    pub(super) fn flow(&self) -> Flow {
+        let approved = match &self.request.action {
+            Action::Hold(hold::Action::Approve {}) => self.world.holds.get(self.request.id.as_str()),
+            _ => None,
+        };
+        let held = approved.and_then(|hold| action_spec(&hold.action));
+        held.unwrap_or(self.request.spec).flow
     }
 
     pub(super) fn scope(&self) -> &'a str {

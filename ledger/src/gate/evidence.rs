@@ -4,17 +4,25 @@ use super::constitution::{Context, Found};
 use crate::code::Code;
 use crate::domains::host_key::Trust;
 use crate::domains::job::Mode;
+use crate::domains::switch::Target;
 use crate::domains::table::At;
+use crate::domains::{Action, Flow, hold};
 
 /// No kill switch stands in the way: on the scope or above it, on the actor, or on the capability.
 pub(super) fn kill_switch<'a>(context: &Context<'a>) -> Found<'a> {
-    if !context.raises() {
+    let approves = matches!(context.request.action, Action::Hold(hold::Action::Approve {}));
+    let raises = context.flow() == Flow::Raises;
+    if !raises && !approves {
         return Found::NotApplicable;
     }
     let own = context.principal.map(|principal| &principal.scope);
     let actor = context.caller.principal.as_str();
     let engaged = context.world.switches.engaged(&context.request.scope, actor, context.slots.capability);
     for kill in engaged {
+        // What is engaged can be cleared, though not with the word of somebody who is stopped.
+        if !raises && kill.target != Target::Principal {
+            continue;
+        }
         // What is engaged elsewhere is no business of the caller's: a foreign scope is answered as foreign.
         if own.is_some_and(|own| own.contains(&kill.scope) || kill.scope.contains(own)) {
             return context.fail(Code::KillSwitch, &kill.id, kill.scope.as_str());

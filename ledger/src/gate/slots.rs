@@ -74,7 +74,10 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request) -> Slots<'a> {
             }
         }
         Action::Claim(claim::Action::Acquire { .. }) => of_job(id),
-        Action::Claim(claim::Action::Renew { fence, .. } | claim::Action::Release { fence }) => {
+        Action::Claim(claim::Action::Renew { fence, .. }) => {
+            Slots { fence: Some((id, *fence)), capability: of_job(id).capability, ..Slots::default() }
+        }
+        Action::Claim(claim::Action::Release { fence }) => {
             Slots { fence: Some((id, *fence)), ..Slots::default() }
         }
         Action::Grant(grant::Action::Issue { job, .. }) => {
@@ -85,7 +88,11 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request) -> Slots<'a> {
             grant: Some(GrantUse { id: grant, job, purpose, reference: Some(reference) }),
             ..of_job(job)
         },
-        Action::Lease(lease::Action::Resolve { .. }) => Slots { lease: Some(id), ..Slots::default() },
+        Action::Lease(lease::Action::Resolve { .. }) => {
+            let lease = world.leases.get(At { scope: request.scope.as_str(), id });
+            let job = lease.map_or(Slots::default(), |lease| of_job(&lease.job));
+            Slots { lease: Some(id), capability: job.capability, ..Slots::default() }
+        }
         Action::Transcript(transcript::Action::Append { fence, .. }) => {
             Slots { fence: Some((id, *fence)), ..Slots::default() }
         }
