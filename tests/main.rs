@@ -15,6 +15,7 @@ mod harness;
 
 mod cli;
 mod codes;
+mod constitution;
 mod corrupt;
 mod crash;
 mod faults;
@@ -27,8 +28,10 @@ mod hostile;
 mod ingest;
 mod model;
 mod power;
+mod preflight;
 mod providers;
 mod readme;
+mod recompute;
 mod record;
 mod reference;
 mod sabotage;

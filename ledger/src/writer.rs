@@ -7,6 +7,7 @@ use crate::domains::door::minute_of;
 use crate::domains::{self, Facts};
 use crate::door::{Conflict, Door, Recorded, Sealed};
 use crate::error::{Error, Result};
+use crate::fingerprint::FingerprintKey;
 use crate::format::checkpoint::{Checkpoint, Note};
 use crate::format::entry;
 use crate::format::hash::{ARGS, Digest};
@@ -45,6 +46,7 @@ pub(crate) struct Writer {
     pub(crate) trace: Tracer,
     pub(crate) published: Arc<Published>,
     pub(crate) counted: Counted,
+    pub(crate) fingerprints: Arc<FingerprintKey>,
 }
 
 /// What may have ended: asked before the table is, because most of what is asked about has not.
@@ -174,6 +176,9 @@ impl Writer {
             Err(conflict) => return Ready::Conflict(conflict),
         };
         let warning = self.warning(&request, &caller);
+        if relay::is_relay(&request) {
+            relay::search(&self.door.world, &self.fingerprints, &mut request);
+        }
         if request.tainted.is_some() {
             match self.without_secret(&request, &caller, entries, now) {
                 Ok(Ok(clean)) => request = clean,

@@ -10,6 +10,7 @@ pub mod scenario;
 pub mod site;
 pub mod story;
 pub mod strikes;
+pub mod work;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

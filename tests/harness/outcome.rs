@@ -141,6 +141,20 @@ impl Run<'_> {
                 let position = self.receipt(place).entries[0].position;
                 self.places.insert((*name).to_owned(), position);
             }
+            ["part", name, pairs @ ..] => {
+                let reader = self.story.ledger.reader().expect("a reader");
+                let part = reader.part(self.place(name), 0).expect("a store");
+                let part = part.unwrap_or_else(|| panic!("{place}: `{name}` has no private part"));
+                let part: serde_json::Value = serde_json::from_slice(&part[32..]).expect("JSON");
+                for pair in pairs.iter() {
+                    let (member, value) = pair.split_once('=').unwrap_or_else(|| panic!("{place}: `{pair}`"));
+                    assert_eq!(
+                        part[member].as_str(),
+                        Some(self.resolve(value).as_str()),
+                        "{place}: `{member}`"
+                    );
+                }
+            }
             ["cites", names @ ..] => {
                 let first = self.receipt(place).entries[0].position;
                 let expected: Vec<u64> = names.iter().map(|name| self.place(name)).collect();
@@ -213,7 +227,9 @@ impl Run<'_> {
                 self.tokens.insert((*name).to_owned(), secret);
             }
             ["entry", position, kind, rest @ ..] => {
-                let position = position.parse().expect("a position");
+                let position: i64 = self.resolve(position).parse().expect("a position");
+                let from_end = || self.size() - position.unsigned_abs();
+                let position = u64::try_from(position).unwrap_or_else(|_| from_end());
                 self.entry(place, position, kind, rest);
             }
             _ => panic!("{place}: `then {}` is no known step", words.join(" ")),

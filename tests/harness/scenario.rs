@@ -13,11 +13,12 @@
 //!   when sweep, then swept ACTION…     what the clock made happen
 //!   then hold [again]                  a second principal must confirm; `$hold` is the hold's id
 //!   then at NAME, then cites NAME…     names the position of the answer's first entry; it rests on exactly those
+//!   then part NAME MEMBER=VALUE…       the private part of the entry at the position that has this name
 //!   then before KIND NAME=VALUE…       the entry just before the answer's first
 //!   then fails NAME=WHY…               checks of a preflight that failed, all of them
 //!   then quarantine REASON | reject CLASS | warn WORD (`-` for none)
 //!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer
-//!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…
+//!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…      -1 is the newest
 //! ```
 //!
 //! Values may be symbols: `$fp(N)`, `$id(KEY)`, `$pub(KEY)`, `$proof(KEY,WHO)`, `$consent(KEY,OLD,WHO)`, `$text(N)`,

@@ -54,16 +54,16 @@ struct Run {
 }
 
 /// A job as it is worked on.
-struct Work<'a> {
-    ledger: &'a Ledger,
-    who: &'a Who,
-    scope: &'a Scope,
-    job: String,
-    fence: u64,
+pub(crate) struct Work<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) who: &'a Who,
+    pub(crate) scope: &'a Scope,
+    pub(crate) job: String,
+    pub(crate) fence: u64,
 }
 
 /// What a step came to: the receipt of a yes, or the answer that ends the work.
-type Step = Result<Result<Receipt, Box<Receipt>>, Diagnostic>;
+pub(crate) type Step = Result<Result<Receipt, Box<Receipt>>, Diagnostic>;
 
 impl Work<'_> {
     fn ask(&self, action: &str, id: &str, mut arguments: Vec<(&str, Value)>, fenced: bool) -> Step {
@@ -111,7 +111,7 @@ fn next_job(ledger: &Ledger, worker: &str, scope: &Scope) -> Option<String> {
 }
 
 /// Sees one job through; the receipt of its result, or of the answer that ended it.
-fn see_through(work: &mut Work<'_>, ttl_ms: i64, config: &Config, keys: &std::path::Path) -> Step {
+pub(crate) fn see_through(work: &mut Work<'_>, ttl_ms: i64, config: &Config, keys: &std::path::Path) -> Step {
     let claimed =
         step!(work.ask("claim.acquire", &work.job.clone(), vec![("ttl_ms", Value::Int(ttl_ms))], false));
     let (job, commands, grant): (Option<Job>, Vec<Vec<String>>, Option<(String, String)>) = {

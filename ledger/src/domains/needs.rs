@@ -45,6 +45,9 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         Action::Job(action) => {
             ended("job", at.to_string());
             ended("worker", actor.to_owned());
+            if let job::Action::Reject { worker, .. } = action {
+                ended("worker", worker.clone());
+            }
             if let job::Action::Start { grant: Some(grant), .. }
             | job::Action::Report { grant: Some(grant), .. } = action
             {
@@ -67,13 +70,21 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         Action::Lease(action) => {
             ended("lease", at.to_string());
             ended("worker", actor.to_owned());
-            if let lease::Action::Open { grant, .. } = action {
+            let used = match action {
+                lease::Action::Open { grant, .. } => Some(grant),
+                lease::Action::Resolve { .. } => world.leases.get(at).map(|lease| &lease.grant),
+                _ => None,
+            };
+            if let Some(grant) = used {
                 ended("grant", At { id: grant, ..at }.to_string());
             }
         }
         Action::Transcript(action) => {
             ended("job", at.to_string());
             ended("worker", actor.to_owned());
+            if let transcript::Action::Quarantine { worker, .. } = action {
+                ended("worker", worker.clone());
+            }
             if let Some(position) = transcript::needs(world, action, at) {
                 needs.push(Need::Part(position, 0));
             }

@@ -170,7 +170,8 @@ impl Findings {
         let granted = known.is_some_and(|known| !known.grant) || job.grants.iter().any(|id| live(&id));
         let grant = (!granted).then_some("no_live_grant");
         let lease = (known.is_some_and(|known| known.grant) && job.leases == 0).then_some("no_open_lease");
-        let stands = worker.map(|id| super::worker::stand(world, facts, id, asked.scope, job, asked.now));
+        let stands =
+            worker.map(|id| super::worker::stand(world, facts, id, asked.scope, Some(job), asked.now));
         let worker = match stands {
             None => Some("none"),
             Some(Ok(())) => None,
@@ -198,8 +199,11 @@ impl Findings {
 
     fn gates(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let capability = Some(job.capability.as_str());
-        let stopped =
-            world.switches.engaged(asked.scope, worker_of(job).unwrap_or_default(), capability).next().is_some();
+        let stopped = world
+            .switches
+            .engaged(asked.scope, worker_of(job).unwrap_or_default(), capability)
+            .next()
+            .is_some();
         let scope = self.worker.filter(|why| *why == Code::WorkerScopeWrong.as_str());
         let failures = [
             self.worker,

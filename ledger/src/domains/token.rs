@@ -107,6 +107,12 @@ impl State {
         self.live.get(id).is_some_and(|token| token.once)
     }
 
+    /// For whom a token speaks at `now`, when it is live.
+    pub fn speaks_for(&self, id: &str, now: i64) -> Option<&str> {
+        let token = self.live.get(id).filter(|token| now < token.expires)?;
+        Some(token.principal.as_str())
+    }
+
     /// The token that this text is, with its principal, at `now`; nothing tells why there is none.
     pub fn authenticate<'a>(&'a self, text: &'a str, now: i64) -> Option<(&'a str, &'a str)> {
         let (id, secret) = parse(text)?;

@@ -310,13 +310,14 @@ pub(super) fn decide(
     Ok(vec![asked.draft("worker", super::Event::Worker(event), &["reason"])])
 }
 
-/// The eight refusals: whether this worker may claim this job, or relay for it, now.
+/// The eight refusals: whether this worker may claim this job, or relay for it, now. Of a job that is over only what
+/// concerns the worker itself can be asked.
 pub(super) fn stand(
     world: &World,
     facts: &Facts,
     id: &str,
     scope: &Scope,
-    job: &Job,
+    job: Option<&Job>,
     now: i64,
 ) -> Result<(), Refusal> {
     let no = |code, text: String| Err(Refusal::new(code, text));
@@ -329,12 +330,15 @@ pub(super) fn stand(
     if !worker.to.as_ref().is_some_and(|to| to.contains(scope)) {
         return no(Code::WorkerScopeWrong, format!("worker `{id}` is not assigned to `{scope}`"));
     }
-    let has = |list: &[String]| list.contains(&job.capability);
-    if job.mode != super::job::Mode::LocalDev && !(has(&worker.declared) && has(&worker.assigned)) {
-        return no(Code::WorkerCapabilityMissing, format!("worker `{id}` is not up to `{}`", job.capability));
-    }
-    if !job.eligible.iter().any(|eligible| eligible == id) {
-        return no(Code::WorkerWrong, format!("worker `{id}` was not found eligible for this job"));
+    if let Some(job) = job {
+        let has = |list: &[String]| list.contains(&job.capability);
+        if job.mode != super::job::Mode::LocalDev && !(has(&worker.declared) && has(&worker.assigned)) {
+            let text = format!("worker `{id}` is not up to `{}`", job.capability);
+            return no(Code::WorkerCapabilityMissing, text);
+        }
+        if !job.eligible.iter().any(|eligible| eligible == id) {
+            return no(Code::WorkerWrong, format!("worker `{id}` was not found eligible for this job"));
+        }
     }
     if worker.suspended {
         return no(Code::WorkerDisabled, format!("worker `{id}` is suspended"));
@@ -345,6 +349,7 @@ pub(super) fn stand(
     if worker.health.is_some_and(|(health, _)| health == Health::Unhealthy) {
         return no(Code::WorkerUnhealthy, format!("worker `{id}` says that it is unhealthy"));
     }
+    let Some(job) = job else { return Ok(()) };
     let least = world.capabilities.get(&job.capability).map_or(Trust::Trusted, |capability| capability.trust);
     if job.mode != super::job::Mode::LocalDev && worker.trust < least {
         return no(

@@ -144,7 +144,7 @@ pub fn explain<'a>(
 impl<'a> Context<'a> {
     fn new(world: &'a World, facts: &'a Facts, request: &'a Request, caller: &'a Caller, now: i64) -> Self {
         let principal = world.principals.get(&caller.principal);
-        let slots = super::slots::of(world, request);
+        let slots = super::slots::of(world, request, &caller.principal);
         Self { world, facts, request, caller, principal, slots, now }
     }
 

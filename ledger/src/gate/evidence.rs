@@ -17,7 +17,11 @@ pub(super) fn kill_switch<'a>(context: &Context<'a>) -> Found<'a> {
     }
     let own = context.principal.map(|principal| &principal.scope);
     let actor = context.caller.principal.as_str();
-    let engaged = context.world.switches.engaged(&context.request.scope, actor, context.slots.capability);
+    // What reports on a job uses no capability, and is stopped with it all the same.
+    let job =
+        context.slots.fence.and_then(|(id, _)| context.world.jobs.get(At { scope: context.scope(), id }));
+    let capability = context.slots.capability.or(job.map(|job| job.capability.as_str()));
+    let engaged = context.world.switches.engaged(&context.request.scope, actor, capability);
     for kill in engaged {
         // What is engaged can be cleared, though not with the word of somebody who is stopped.
         if !raises && kill.target != Target::Principal {
@@ -127,8 +131,9 @@ pub(super) fn fence<'a>(context: &Context<'a>) -> Found<'a> {
     if let Some((job, fence)) = context.slots.fence
         && let Some(live) = world.jobs.get(At { scope, id: job })
     {
-        // Whether there is such a job, and whether it is over, the domain says.
+        // Whether there is such a job, whether it is over, and whether the caller is one of its workers, the domain says.
         match &live.claim {
+            _ if !live.eligible.iter().any(|worker| worker == actor) => found = Found::Pass,
             Some(claim) if live.fence == fence && claim.worker == actor => {
                 if context.now >= claim.until {
                     return context.fail(Code::ClaimExpired, job, actor);
@@ -140,7 +145,13 @@ pub(super) fn fence<'a>(context: &Context<'a>) -> Found<'a> {
     }
     if let Some(id) = context.slots.lease {
         match world.leases.get(At { scope, id }) {
-            Some(lease) if context.now < lease.expires && lease.worker == actor => found = Found::Pass,
+            Some(lease)
+                if context.now < lease.expires
+                    && lease.worker == actor
+                    && context.slots.fence == Some((lease.job.as_str(), lease.fence)) =>
+            {
+                found = Found::Pass;
+            }
             _ => return context.fail(Code::LeaseOver, id, ""),
         }
     }

@@ -14,5 +14,6 @@ pub use denial::Denial;
 pub use request::{
     Attest, Caller, Credential, Request, SystemMark, args_bytes, idempotency_digest, new_request,
 };
+pub(crate) use request::recorded_request;
 pub use roles::{MATRIX, Role, Rule, Separation};
 pub use slots::{GrantUse, Slots};

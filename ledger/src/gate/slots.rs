@@ -39,8 +39,8 @@ pub struct GrantUse<'a> {
     pub reference: Option<&'a str>,
 }
 
-/// The slots of a request.
-pub(super) fn of<'a>(world: &'a World, request: &'a Request) -> Slots<'a> {
+/// The slots of a request of `actor`'s.
+pub(super) fn of<'a>(world: &'a World, request: &'a Request, actor: &str) -> Slots<'a> {
     let id = request.id.as_str();
     let of_job = |id: &'a str| {
         let job = world.jobs.get(At { scope: request.scope.as_str(), id });
@@ -88,10 +88,18 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request) -> Slots<'a> {
             grant: Some(GrantUse { id: grant, job, purpose, reference: Some(reference) }),
             ..of_job(job)
         },
+        // Handing the material out needs all that opening did: things may have changed since.
         Action::Lease(lease::Action::Resolve { .. }) => {
-            let lease = world.leases.get(At { scope: request.scope.as_str(), id });
-            let job = lease.map_or(Slots::default(), |lease| of_job(&lease.job));
-            Slots { lease: Some(id), capability: job.capability, ..Slots::default() }
+            match world.leases.get(At { scope: request.scope.as_str(), id }) {
+                Some(lease) if lease.worker == actor => {
+                    let slots = of_job(&lease.job);
+                    let purpose = slots.capability.unwrap_or_default();
+                    let grant =
+                        Some(GrantUse { id: &lease.grant, job: &lease.job, purpose, reference: None });
+                    Slots { fence: Some((&lease.job, lease.fence)), grant, lease: Some(id), ..slots }
+                }
+                _ => Slots { lease: Some(id), ..Slots::default() },
+            }
         }
         Action::Transcript(transcript::Action::Append { fence, .. }) => {
             Slots { fence: Some((id, *fence)), ..Slots::default() }
