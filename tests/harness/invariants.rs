@@ -106,7 +106,11 @@ fn fences_are_newest(leaves: &[Leaf]) -> Result<(), String> {
             "claim.acquired" if leaf.int("fence") != known.1 + 1 => {
                 return wrong(leaf, format!("the fence does not rise by one from {}", known.1));
             }
-            "claim.renewed" | "claim.released" | "job.started" | "job.result_accepted" | "lease.opened"
+            "claim.renewed"
+            | "claim.released"
+            | "job.started"
+            | "job.result_accepted"
+            | "lease.opened"
             | "transcript.appended" => {
                 if (known.0.as_ref(), known.1) != (Some(&leaf.actor), leaf.int("fence")) {
                     return wrong(leaf, format!("the newest fence is {} of {:?}", known.1, known.0));
@@ -165,9 +169,8 @@ impl Ended {
             "worker.promoted" => self.stopped.retain(|s| *s != ("worker", id.clone())),
             "switch.engaged" => self.kills.push(kill),
             "switch.cleared" => {
-                self.kills.retain(|k| {
-                    !(k.0 == kill.0 && k.1 == kill.1 && (kill.1 == "scope" || k.2 == kill.2))
-                });
+                self.kills
+                    .retain(|k| !(k.0 == kill.0 && k.1 == kill.1 && (kill.1 == "scope" || k.2 == kill.2)));
             }
             "token.issued" => {
                 self.tokens.insert(id, (leaf.int("expires"), true));
@@ -218,7 +221,11 @@ fn nothing_is_used_after_its_end(leaves: &[Leaf]) -> Result<(), String> {
                     return wrong(leaf, format!("grant `{grant}` is over, or another worker's"));
                 }
             }
-            let lease = if leaf.kind == "lease.resolved" { Some(leaf.id.as_str()) } else { leaf.data["lease"].as_str() };
+            let lease = if leaf.kind == "lease.resolved" {
+                Some(leaf.id.as_str())
+            } else {
+                leaf.data["lease"].as_str()
+            };
             if let Some(lease) = lease {
                 let known = ended.leases.get(&(leaf.scope.clone(), lease.to_owned()));
                 if !known.is_some_and(|l| l.2 && leaf.time < l.1 && l.0 == leaf.actor) {
@@ -349,8 +356,7 @@ fn holds_are_used_once(leaves: &[Leaf]) -> Result<(), String> {
             _ => {}
         }
         let Some(action) = leaf.action.as_ref().filter(|_| !leaf.kind.starts_with("hold.")) else { continue };
-        let cited =
-            holds.iter_mut().find(|h| h.approved.is_some_and(|at| leaf.cause.contains(&at)));
+        let cited = holds.iter_mut().find(|h| h.approved.is_some_and(|at| leaf.cause.contains(&at)));
         match cited {
             None if confirmed.contains(&leaf.kind.as_str()) => return wrong(leaf, "nobody confirmed it"),
             None => {}
@@ -387,7 +393,8 @@ fn nobody_approves_its_own(leaves: &[Leaf]) -> Result<(), String> {
                 let opened = before.iter().find(|l| l.kind == "hold.opened" && l.text("hold") == leaf.id);
                 let approves = leaf.kind == "hold.approved";
                 opened.is_none_or(|opened| {
-                    opened.actor == leaf.actor || (approves && opened.args["principal"] == leaf.actor.as_str())
+                    opened.actor == leaf.actor
+                        || (approves && opened.args["principal"] == leaf.actor.as_str())
                 })
             }
             "principal.activated" if leaf.text("basis") == "review" => {

@@ -217,7 +217,9 @@ fn dimensions(walk: &Walk, finding: Option<&Finding>, beside: &Beside) -> Dimens
     };
     let decisions = match walk.recompute.as_ref().map(|recompute| recompute.counts) {
         None => "not asked for".to_owned(),
-        Some(d) if d.without_past > 0 => format!("{} not recomputed: the range has no beginning", d.without_past),
+        Some(d) if d.without_past > 0 => {
+            format!("{} not recomputed: the range has no beginning", d.without_past)
+        }
         Some(d) if d.without_arguments > 0 => {
             format!("{} not recomputed: their arguments are not in these bytes", d.without_arguments)
         }

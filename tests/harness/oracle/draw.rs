@@ -18,9 +18,8 @@ pub enum Step {
     Reopen,
 }
 
-pub const PEOPLE: [&str; 13] = [
-    "founder", "ada", "mara", "otto", "vera", "olga", "bot-7", "w-1", "w-2", "w-3", "x-op", "x-w", "p-1",
-];
+pub const PEOPLE: [&str; 13] =
+    ["founder", "ada", "mara", "otto", "vera", "olga", "bot-7", "w-1", "w-2", "w-3", "x-op", "x-w", "p-1"];
 const WORKERS: [&str; 5] = ["w-1", "w-2", "w-3", "x-w", "otto"];
 const SCOPES: [&str; 10] =
     ["/acme", "/acme", "/acme", "/acme", "/acme/lab", "/acme/lab", "/acme2", "/", "/acme/old", "/nowhere"];
@@ -266,14 +265,17 @@ impl Draw<'_> {
             }
             2..5 => {
                 // Whoever runs the ledger is seldom lost: much else would stop with it.
-                let person = if ["founder", "ada"].contains(&person) { self.lean("otto", &PEOPLE) } else { person };
-                let verb = self.pick(&["activate", "suspend", "suspend", "reactivate", "reactivate", "reactivate"]);
+                let person =
+                    if ["founder", "ada"].contains(&person) { self.lean("otto", &PEOPLE) } else { person };
+                let verb =
+                    self.pick(&["activate", "suspend", "suspend", "reactivate", "reactivate", "reactivate"]);
                 let verb = if self.once_in(12) { "revoke" } else { verb };
                 let who = self.lean(who, &["ada", "mara"]);
                 self.ask(who, &format!("principal.{verb}"), &home, person, &[])
             }
             5 | 6 => {
-                let role = self.pick(&["helper", "msp_operator", "org_user", "msp_viewer", "auditor", "worker"]);
+                let role =
+                    self.pick(&["helper", "msp_operator", "org_user", "msp_viewer", "auditor", "worker"]);
                 let to = format!("principal={person}");
                 let ttl = self.long_ttl();
                 let words: &[&str] = if self.once_in(2) { &[&to, &ttl] } else { &[&to] };
@@ -346,10 +348,8 @@ impl Draw<'_> {
                 self.ask(itself, "worker.report", &at, id, &[health, &ttl])
             }
             5 => {
-                let capabilities = self.pick(&[
-                    r#"capabilities:=["access","uptime","careful"]"#,
-                    r#"capabilities:=["uptime"]"#,
-                ]);
+                let capabilities = self
+                    .pick(&[r#"capabilities:=["access","uptime","careful"]"#, r#"capabilities:=["uptime"]"#]);
                 let locality = self.pick(&["locality=onsite", "locality=local_dev"]);
                 let redaction = if self.once_in(5) { "redaction:=false" } else { "redaction:=true" };
                 self.ask(itself, "worker.declare", &at, id, &[capabilities, locality, redaction])
@@ -439,8 +439,14 @@ impl Draw<'_> {
     /// A grant for a job when there is one; now and then any.
     fn grant_of(&mut self, job: &Job) -> String {
         let any = format!("g-{}", 1 + self.below(6));
-        let own: Vec<String> =
-            self.model.grants.iter().rev().filter(|g| g.at == job.at && g.job == job.id).map(|g| g.id.clone()).collect();
+        let own: Vec<String> = self
+            .model
+            .grants
+            .iter()
+            .rev()
+            .filter(|g| g.at == job.at && g.job == job.id)
+            .map(|g| g.id.clone())
+            .collect();
         match own.first() {
             Some(_) if !self.once_in(8) => own[self.seeded.below(own.len().min(2))].clone(),
             _ => any,
@@ -465,7 +471,11 @@ impl Draw<'_> {
         let id = self.lean(free.unwrap_or(&"j-9"), &JOBS);
         let capability = self.lean("access", &["uptime", "careful", "wipe", "ghost"]);
         let mode = self.lean("worker_ssh_dry_run", &MODES);
-        let mode = if self.once_in(3) { self.pick(&["worker_stub_execution", "worker_local_read_only"]) } else { mode };
+        let mode = if self.once_in(3) {
+            self.pick(&["worker_stub_execution", "worker_local_read_only"])
+        } else {
+            mode
+        };
         let ttl = format!("ttl_ms:={}", [60_000, 600_000, 3_600_000][self.below(3)]);
         let mut words = vec![format!("capability={capability}"), format!("mode={mode}"), ttl];
         if mode.contains("ssh") && !self.once_in(10) {

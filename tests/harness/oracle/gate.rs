@@ -137,7 +137,8 @@ impl Oracle {
         let near = |at: &str| own.is_some_and(|own| contains(own, at) || contains(at, own));
         let only_approver = if ask.action == "hold.approve" {
             // To approve adds to risk when what is held does; else only a switch on the approver counts.
-            let held = self.holds.iter().find(|h| h.name == ask.id && ["pending", "approved"].contains(&h.state));
+            let held =
+                self.holds.iter().find(|h| h.name == ask.id && ["pending", "approved"].contains(&h.state));
             held.is_some_and(|hold| !adds_to_risk(&hold.action))
         } else if !adds_to_risk(&ask.action) {
             return false;

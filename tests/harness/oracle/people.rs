@@ -59,7 +59,8 @@ impl Oracle {
         if from.is_some_and(|from| person.standing != from) {
             return Err("wrong_state");
         }
-        let last = person.role == "platform_admin" && person.standing == "active" && self.administrators() == 1;
+        let last =
+            person.role == "platform_admin" && person.standing == "active" && self.administrators() == 1;
         if last && to != "active" {
             return Err("last_administrator");
         }
@@ -211,12 +212,8 @@ impl Oracle {
                 key.observers.push(ask.who.clone());
                 return one("host_key.observed");
             }
-            *key = HostKey {
-                trust: "changed",
-                current: print,
-                observers: vec![ask.who.clone()],
-                ..key.clone()
-            };
+            *key =
+                HostKey { trust: "changed", current: print, observers: vec![ask.who.clone()], ..key.clone() };
             return Ok(vec![entry("host_key.observed", Vec::new()), entry("host_key.changed", Vec::new())]);
         }
         let Some(at) = at else { return Err("not_found") };

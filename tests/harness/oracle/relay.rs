@@ -83,7 +83,11 @@ impl Oracle {
         if ask.verb() == "release" {
             let position = u64::try_from(ask.int("position")).ok();
             let found = self.quarantined.iter_mut().find(|q| {
-                q.position.is_some() && q.position == position && q.at == ask.at && q.job == ask.id && !q.released
+                q.position.is_some()
+                    && q.position == position
+                    && q.at == ask.at
+                    && q.job == ask.id
+                    && !q.released
             });
             return match found {
                 None => Err("not_found"),
@@ -106,7 +110,8 @@ impl Oracle {
         }
         let live = found.filter(|_| !recorded_over).map(|at| self.jobs[at].clone());
         self.stands(worker, &ask.at, live.as_ref())?;
-        let reason = if system { Some("secret_looking") } else { self.unfit(ask, live.as_ref(), recorded_over) };
+        let reason =
+            if system { Some("secret_looking") } else { self.unfit(ask, live.as_ref(), recorded_over) };
         if let Some(reason) = reason {
             self.quarantined.push(Quarantined {
                 at: ask.at.clone(),
@@ -169,9 +174,8 @@ impl Oracle {
         let routed = worker.zip(target).is_some_and(|(worker, target)| Self::reaches(worker, target));
         let known = self.capability_of(&job.capability);
         let listed = known.is_some_and(|c| c.commands.is_empty() || job.command.is_some());
-        let live = |g: &super::Grant| {
-            g.at == ask.at && g.job == ask.id && g.over.is_none() && self.now < g.expires
-        };
+        let live =
+            |g: &super::Grant| g.at == ask.at && g.job == ask.id && g.over.is_none() && self.now < g.expires;
         let granted = known.is_some_and(|c| !c.grant) || self.grants.iter().any(live);
         let checks = [
             ("host_key_trust", trusted),
@@ -181,8 +185,7 @@ impl Oracle {
             ("live_mode", true),
         ];
         let passed = checks.iter().all(|check| check.1);
-        let found: Vec<String> =
-            checks.iter().map(|(name, passed)| format!("{name}={passed}")).collect();
+        let found: Vec<String> = checks.iter().map(|(name, passed)| format!("{name}={passed}")).collect();
         let data =
             vec![("passed", json!(passed)), ("stopped_at", json!("before_ssh")), ("checks", json!(found))];
         Ok(vec![entry("preflight.evaluated", data)])
@@ -191,5 +194,9 @@ impl Oracle {
 
 /// The parts of an event that were given.
 fn parts(ask: &Ask) -> BTreeMap<String, Value> {
-    ask.args.iter().filter(|(name, _)| PARTS.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+    ask.args
+        .iter()
+        .filter(|(name, _)| PARTS.contains(&name.as_str()))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect()
 }

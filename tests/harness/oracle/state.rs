@@ -192,6 +192,11 @@ pub struct Oracle {
 }
 
 impl Oracle {
+    /// Nothing but time and the table of roles.
+    pub fn at(now: i64) -> Self {
+        Self { now, table: super::table::read(), ..Self::default() }
+    }
+
     /// The principal, unless it was revoked.
     pub fn person(&self, id: &str) -> Option<&Person> {
         self.people.iter().find(|p| p.id == id && p.standing != "revoked")

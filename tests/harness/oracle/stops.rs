@@ -86,9 +86,8 @@ impl Oracle {
             let data = vec![("hold", json!(self.holds[open].name))];
             return said("confirmation_required", vec![entry("decision.held", data)], Some(open));
         }
-        let waits = |h: &&Hold| {
-            h.who == ask.who && ["pending", "approved"].contains(&h.state) && self.now < h.until
-        };
+        let waits =
+            |h: &&Hold| h.who == ask.who && ["pending", "approved"].contains(&h.state) && self.now < h.until;
         if self.holds.iter().filter(waits).count() >= 16 {
             let data = vec![("code", json!("hold_limit"))];
             return said("hold_limit", vec![entry("decision.refused", data)], None);

@@ -145,9 +145,8 @@ impl Oracle {
     /// The workers that are looked at for a job, and the eligible of them in the order of the choice.
     pub(super) fn route(&self, ask: &Ask) -> (usize, Vec<String>) {
         let capability = ask.text("capability");
-        let near = |w: &&Worker| {
-            !w.revoked && (contains(&w.at, &ask.at) || counting(&w.at) == counting(&ask.at))
-        };
+        let near =
+            |w: &&Worker| !w.revoked && (contains(&w.at, &ask.at) || counting(&w.at) == counting(&ask.at));
         let least = self.capability_of(capability).map_or(2, |c| rank(&c.trust));
         let known = |list: &[String]| list.iter().any(|id| id == capability);
         let considered: Vec<&Worker> = self.workers.iter().filter(near).collect();
@@ -155,7 +154,10 @@ impl Oracle {
             let healthy = w.health.as_ref().is_some_and(|(health, _)| health == "healthy");
             let active = self.person(&w.id).is_some_and(|p| p.standing == "active");
             let credential = self.person(&w.id).is_some_and(|p| p.has_key)
-                || self.tokens.iter().any(|t| t.principal == w.id && t.over.is_none() && self.now < t.expires);
+                || self
+                    .tokens
+                    .iter()
+                    .any(|t| t.principal == w.id && t.over.is_none() && self.now < t.expires);
             known(&w.declared)
                 && known(&w.assigned)
                 && rank(&w.trust) >= least

@@ -1,9 +1,7 @@
 //! Is what is recorded what the rules answer? Member by member; values that nobody can derive again are taken as found.
 
 use super::recorded::Recorded;
-use crate::domains::{
-    DecisionEvent, Draft, Event, hold, ledger, outcome, parse_event, token, write_event,
-};
+use crate::domains::{DecisionEvent, Draft, Event, hold, ledger, outcome, parse_event, token, write_event};
 use crate::door;
 use crate::format::canonical::to_bytes;
 use crate::format::encoding::unhex;
@@ -68,7 +66,10 @@ pub(super) fn compare(recorded: &Recorded, draft: &Draft, first: Option<u64>) ->
             let (found, ours) = (named(&recorded.kind, found_code.as_deref()), named(kind, code.as_deref()));
             return Err(format!("recorded is {found}, the rules answer {ours}"));
         }
-        return Err(format!("`{kind}` differs from what the rules answer in {}", member(&recorded.data, &data)));
+        return Err(format!(
+            "`{kind}` differs from what the rules answer in {}",
+            member(&recorded.data, &data)
+        ));
     }
     if *recorded.entity_kind != *draft.entity_kind || *recorded.entity_id != *draft.entity_id {
         return Err(format!(
