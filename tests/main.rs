@@ -27,6 +27,7 @@ mod flips;
 mod gate;
 mod hostile;
 mod ingest;
+mod journeys;
 mod model;
 mod power;
 mod preflight;

@@ -4,6 +4,7 @@ mod client;
 mod commands;
 mod damage;
 mod diagnostic;
+mod drill;
 mod execute;
 mod exit;
 mod known_hosts;
@@ -11,6 +12,7 @@ mod machine;
 mod measure;
 mod output;
 mod provider;
+mod work;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ pub mod corpus;
 pub mod forge;
 pub mod governed;
 pub mod invariants;
+pub mod journey;
 pub mod leaves;
 pub mod oracle;
 pub mod outcome;

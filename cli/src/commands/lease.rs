@@ -13,7 +13,8 @@ use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
 use chancery_ledger::format::reference::Reference;
 use chancery_ledger::store::read_fingerprint_key;
-use chancery_ledger::{Code, Ledger, Receipt};
+use chancery_ledger::{Ledger, Receipt};
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -77,7 +78,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) purpose: &'a str,
     pub(crate) reference: &'a str,
     pub(crate) fence: u64,
-    pub(crate) ttl_ms: i64,
+    pub(crate) ttl_ms: u64,
 }
 
 /// How far it came.
@@ -106,7 +107,7 @@ pub(crate) fn fetch(
         ("grant", Value::from(wanted.grant)),
         ("job", Value::from(wanted.job)),
         ("reference", Value::from(wanted.reference)),
-        ("ttl_ms", Value::Int(wanted.ttl_ms)),
+        ("ttl_ms", int(wanted.ttl_ms)),
         ("use", Value::from(wanted.purpose)),
     ];
     let opened = ask(ledger, who, Ask::with("lease.open", wanted.scope, wanted.id, arguments))?;
@@ -132,28 +133,40 @@ pub(crate) fn fetch(
     let arguments = vec![("fingerprints", Value::List(prints))];
     let resolved = ask(ledger, who, Ask::with("lease.resolve", wanted.scope, wanted.id, arguments))?;
     if resolved.code.is_some() {
+        // Nobody gets the material, so nothing is left to put away.
+        ask(ledger, who, Ask::new("lease.close", wanted.scope, wanted.id, &[]))?;
         return Ok(Fetched::No(Box::new(resolved)));
     }
     Ok(Fetched::Material(material))
 }
 
-fn hand_over(path: &Path, material: &Material) -> Result<(), Diagnostic> {
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.map_err(|error| io("create", path, error))?;
-    file.write_all(material.bytes()).map_err(|error| io("write", path, error))
+/// Says that the provider gave nothing, and gives the exit code.
+pub(crate) fn nothing_given(lease: &str, failure: Failure, out: &Output) -> u8 {
+    if out.json {
+        out.json(&serde_json::json!({"effect": "refuse", "failure": failure.as_str(), "lease": lease}));
+    }
+    out.talk(&format!(
+        "lease `{lease}`: the provider gave nothing: {}: {}",
+        failure.as_str(),
+        failure.sentence()
+    ));
+    exit::NO
+}
+
+/// A new file that nobody else may read, made before anything is asked: material that cannot be handed over is lost.
+fn reserve(path: &Path) -> Result<File, Diagnostic> {
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path);
+    file.map_err(|error| {
+        io("create", path, error).hint("name a file that is not there, in a directory that is")
+    })
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let Verb::Resolve(args) = &args.verb;
     let who = args.credential.who()?;
     let config = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-    if args.out.exists() {
-        return Err(Diagnostic::new(Code::Io, format!("`{}` is there already", args.out.display())));
-    }
     let paths = args.place.paths();
     let at = scope(&args.scope)?;
-    let ledger = open(paths.clone(), out)?;
     let wanted = Wanted {
         scope: &at,
         id: &args.id,
@@ -162,30 +175,28 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         purpose: &args.purpose,
         reference: &args.reference,
         fence: args.fence,
-        ttl_ms: i64::try_from(args.ttl_ms).unwrap_or(i64::MAX),
+        ttl_ms: args.ttl_ms,
     };
-    let fetched = fetch(&ledger, &who, &wanted, &config, &paths.fingerprint_key())?;
+    let ledger = open(paths.clone(), out)?;
+    let mut file = reserve(&args.out)?;
+    let fetched = fetch(&ledger, &who, &wanted, &config, &paths.fingerprint_key());
+    let written = match &fetched {
+        Ok(Fetched::Material(material)) => file.write_all(material.bytes()).and_then(|()| file.sync_all()),
+        _ => Ok(()),
+    };
+    if written.is_err() || !matches!(fetched, Ok(Fetched::Material(_))) {
+        drop(file);
+        std::fs::remove_file(&args.out).map_err(|error| io("remove", &args.out, error))?;
+    }
+    if let Err(error) = written {
+        ask(&ledger, &who, Ask::new("lease.close", &at, &args.id, &[]))?;
+        return Err(io("write", &args.out, error));
+    }
     ledger.close()?;
-    match fetched {
+    match fetched? {
         Fetched::No(receipt) => Ok(report(&receipt, out)),
-        Fetched::Failed(failure) => {
-            let text = format!(
-                "lease `{}`: the provider gave nothing: {}: {}",
-                args.id,
-                failure.as_str(),
-                failure.sentence()
-            );
-            if out.json {
-                out.json(
-                    &serde_json::json!({"effect": "refuse", "failure": failure.as_str(), "lease": args.id}),
-                );
-            } else {
-                out.talk(&text);
-            }
-            Ok(exit::NO)
-        }
-        Fetched::Material(material) => {
-            hand_over(&args.out, &material)?;
+        Fetched::Failed(failure) => Ok(nothing_given(&args.id, failure, out)),
+        Fetched::Material(_) => {
             let file = args.out.display().to_string();
             if out.json {
                 out.json(&serde_json::json!({"effect": "allow", "file": file, "lease": args.id}));

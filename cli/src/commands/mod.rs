@@ -4,6 +4,7 @@ mod bench;
 mod checkpoint;
 mod completions;
 mod demo;
+mod drill;
 mod explain;
 mod export;
 mod import;
@@ -20,6 +21,9 @@ mod sweep;
 mod verify;
 mod worker;
 
+pub(crate) use key::proof;
+pub(crate) use lease::{Fetched, Wanted, fetch};
+pub(crate) use open::open;
 pub(crate) use worker::executes;
 
 use crate::diagnostic::Outcome;
@@ -61,6 +65,8 @@ pub(crate) enum Command {
     Lease(lease::Args),
     /// Work on jobs, and list who does
     Worker(worker::Args),
+    /// Perform the rollback drill on a ledger of stage `test`, and record what it showed
+    Drill(drill::Args),
     /// Measure this machine against its own limits
     Bench(bench::Args),
     /// Explain a code, an action, or a section of SPEC
@@ -115,6 +121,7 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Provider(args) => provider::run(&args, out),
         Command::Lease(args) => lease::run(&args, out),
         Command::Worker(args) => worker::run(&args, out),
+        Command::Drill(args) => drill::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),

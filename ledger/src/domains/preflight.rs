@@ -1,7 +1,7 @@
 //! May this job go to its host, and if not, what stands in the way? SPEC 10.19.
 //!
 //! 1. Five checks, all of them told; it stops before SSH, whatever they say.
-//! 2. For the live mode nine gates and nine conditions of enablement are told as well; the last of these is
+//! 2. For a job in `worker_ssh_preflight` nine gates and nine conditions of enablement are told as well; the last of these is
 //!    never met in this build.
 //! 3. It permits nothing: whoever acts asks the gate.
 
@@ -51,10 +51,10 @@ pub enum Event {
     Evaluated {
         /// The five, in their order.
         checks: Vec<Check>,
-        /// The nine conditions, for the live mode.
+        /// The nine conditions, for `worker_ssh_preflight`.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         enablement: Vec<Check>,
-        /// The nine gates, for the live mode.
+        /// The nine gates, for `worker_ssh_preflight`.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         gates: Vec<Check>,
         /// Whether all passed.
@@ -114,7 +114,7 @@ pub(super) fn decide(
         CHECKS.iter().zip(failures).map(|(name, failure)| check(name, failure)).collect();
     let passed = checks.iter().all(|check| check.passed);
     let (mut gates, mut enabled) = (Vec::new(), Vec::new());
-    if job.mode == Mode::SshLive {
+    if asks_for_live(job) {
         gates = findings.gates(world, job, asked);
         enabled = enablement(world, job, asked);
     }
@@ -128,10 +128,14 @@ pub(super) fn decide(
     Ok(vec![asked.draft("preflight", super::Event::Preflight(event), &[])])
 }
 
-/// Who would do it: the holder, else the one that was selected.
+/// Whether a job asks what stands before live work: one in the live mode itself is not taken in this build.
+fn asks_for_live(job: &Job) -> bool {
+    matches!(job.mode, Mode::SshPreflight | Mode::SshLive)
+}
+
+/// Who does the job, or would.
 fn worker_of(job: &Job) -> Option<&str> {
-    let holder = job.claim.as_ref().map(|claim| claim.worker.as_str());
-    holder.or_else(|| job.eligible.first().map(String::as_str))
+    job.claim.as_ref().map(|claim| claim.worker.as_str()).or_else(|| job.eligible.first().map(String::as_str))
 }
 
 /// What was found, each the word for why not.
@@ -188,9 +192,9 @@ impl Findings {
         }
     }
 
-    /// The live-mode gate: nothing to say in the other modes.
+    /// The live-mode gate: it is asked for by jobs that look ahead to live work.
     fn live(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Option<&'static str> {
-        if job.mode != Mode::SshLive {
+        if !asks_for_live(job) {
             return None;
         }
         let open = enablement(world, job, asked).iter().all(|check| check.passed);
@@ -199,11 +203,8 @@ impl Findings {
 
     fn gates(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let capability = Some(job.capability.as_str());
-        let stopped = world
-            .switches
-            .engaged(asked.scope, worker_of(job).unwrap_or_default(), capability)
-            .next()
-            .is_some();
+        let worker = worker_of(job).unwrap_or_default();
+        let stopped = world.switches.engaged(asked.scope, worker, capability).next().is_some();
         let scope = self.worker.filter(|why| *why == Code::WorkerScopeWrong.as_str());
         let failures = [
             self.worker,

@@ -2,10 +2,10 @@
 
 use super::Cast;
 use crate::client::{Ask, Who, ask, must, read_key};
-use crate::commands::worker::{Work, see_through};
 use crate::diagnostic::Diagnostic;
 use crate::output::printable;
 use crate::provider::Config;
+use crate::work::{Seen, Work};
 use chancery_ledger::Code;
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
@@ -67,13 +67,16 @@ pub(super) fn work(cast: &Cast<'_>, ada: &Who, otto: &Who, acme: &Scope) -> Resu
     ];
     let receipt = must(ledger, otto, Ask::with("grant.issue", acme, "g-1", arguments))?;
     cast.tell(&receipt, "otto grants hand one credential, for this job, once, for ten minutes");
-    let mut job = Work { ledger, who: &hand, scope: acme, job: "facts-1".to_owned(), fence: 0 };
-    let config = Config::synthetic();
-    match see_through(&mut job, 60_000, &config, &cast.keys.join("fingerprint.key"))? {
-        Ok(receipt) => {
+    let job =
+        Work { ledger, who: &hand, worker: "hand", scope: acme, job: "facts-1".to_owned(), ttl_ms: 60_000 };
+    match job.see_through(&Config::synthetic(), &cast.keys.join("fingerprint.key"))? {
+        Seen::Answer(receipt) if receipt.code.is_none() => {
             cast.tell(&receipt, "hand claims, leases, starts, runs `uname -sr`, tells, reports: taken")
         }
-        Err(no) => cast.tell(&no, &format!("hand is told no: {}", no.code.map_or("", Code::as_str))),
+        Seen::Answer(no) => cast.tell(&no, &format!("hand is told no: {}", no.code.map_or("", Code::as_str))),
+        Seen::NothingGiven(_, failure) => {
+            out.say(&format!("  the provider gave nothing: {}", failure.sentence()))
+        }
     }
     let again = vec![
         ("fence", Value::Int(1)),
