@@ -220,6 +220,7 @@ pub(crate) fn recorded_request(
         attestation: None,
         credential: Credential::Key,
         tainted: None,
+        searched: true,
     })
 }
 
