@@ -221,6 +221,9 @@ impl Oracle {
             return Err("grant_over");
         }
         if ask.verb() == "issue" {
+            if found.is_some() {
+                return Err("grant_exists");
+            }
             let Ok(job) = self.job_in_time(&ask.at, ask.text("job")) else { return Err("job_unknown") };
             let job = self.jobs[job].clone();
             if !job.eligible.iter().any(|id| id == ask.text("worker")) {
@@ -233,9 +236,6 @@ impl Oracle {
                 |g: &&Grant| g.at == ask.at && g.job == job.id && g.over.is_none() && self.now < g.expires;
             if self.grants.iter().filter(live).count() >= 8 {
                 return Err("grant_limit");
-            }
-            if found.is_some() {
-                return Err("grant_exists");
             }
             let expires = self.now + ask.int("ttl_ms");
             self.grants.push(Grant {
@@ -262,15 +262,13 @@ impl Oracle {
     pub(super) fn lease(&mut self, ask: &Ask) -> Decided {
         let found = self.lease_at(&ask.at, &ask.id);
         if ask.verb() == "open" {
-            if self.live_job(&ask.at, ask.text("job")).is_none() {
-                return Err("job_unknown");
-            }
-            let job = self.jobs[self.job_in_time(&ask.at, ask.text("job"))?].clone();
-            self.stands(&ask.who, &ask.at, Some(&job))?;
             if let Some(found) = found {
                 let over = self.leases[found].over.is_some();
                 return Err(if over { "lease_ended" } else { "lease_exists" });
             }
+            let job = self.job_in_time(&ask.at, ask.text("job")).map_err(|_| "job_over")?;
+            let job = self.jobs[job].clone();
+            self.stands(&ask.who, &ask.at, Some(&job))?;
             let expires = (self.now + ask.int("ttl_ms")).min(job.deadline);
             self.leases.push(Lease {
                 at: ask.at.clone(),
