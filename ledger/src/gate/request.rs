@@ -220,7 +220,7 @@ pub(crate) fn recorded_request(
         attestation: None,
         credential: Credential::Key,
         tainted: None,
-        searched: true,
+        searched: 0,
     })
 }
 
