@@ -18,6 +18,7 @@ mod codes;
 mod constitution;
 mod corrupt;
 mod crash;
+mod decisions;
 mod faults;
 mod figures;
 mod files;
