@@ -437,10 +437,18 @@ pub fn reason(event: &Event) -> Option<String> {
 
 /// How much can go wrong when this is done, as things stand.
 pub fn risk(world: &World, request: &Request) -> Risk {
+    risk_of(request, |capability| world.capabilities.get(capability))
+}
+
+/// The same, by whoever knows the capability.
+pub(crate) fn risk_of<'a>(
+    request: &Request,
+    known: impl FnOnce(&str) -> Option<&'a capability::Capability>,
+) -> Risk {
     match &request.action {
         Action::Role(role::Action::Assign { .. }) => role::risk(request.id.as_str()),
         Action::Job(job::Action::Submit { capability, .. }) => {
-            world.capabilities.get(capability).map_or(Risk::Low, |known| known.risk)
+            known(capability).map_or(Risk::Low, |known| known.risk)
         }
         _ => request.spec.risk,
     }

@@ -15,5 +15,5 @@ pub(crate) use request::recorded_request;
 pub use request::{
     Attest, Caller, Credential, Request, SystemMark, args_bytes, idempotency_digest, new_request,
 };
-pub use roles::{MATRIX, Role, Rule, Separation};
+pub use roles::{MATRIX, Role, Rule, Separation, declared};
 pub use slots::{GrantUse, Slots};

@@ -1,8 +1,8 @@
 //! What exactly is asked? A request whose every part was checked against its declaration. SPEC 8.
 
-use super::roles::{Rule, rule_of};
+use super::roles::{Rule, declared};
 use crate::code::Code;
-use crate::domains::{ACTIONS, Action, ActionSpec, Invalid, action_spec, nearest, parse_action};
+use crate::domains::{ACTIONS, Action, ActionSpec, Invalid, nearest, parse_action};
 use crate::format::canonical::to_bytes;
 use crate::format::hash::{ARGS, Digest, IDEMPOTENCY};
 use crate::format::ids::{Id, IdempotencyKey, KeyId, Scope};
@@ -135,7 +135,7 @@ pub fn new_request(
     key: IdempotencyKey,
     salt: [u8; 32],
 ) -> Result<Request, Invalid> {
-    let Some(spec) = action_spec(action) else {
+    let Some((spec, rule)) = declared(action) else {
         let known: Vec<&str> = ACTIONS.iter().copied().flatten().map(|spec| spec.id).collect();
         return Err(Invalid {
             code: Code::UnknownAction,
@@ -145,14 +145,6 @@ pub fn new_request(
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`chancery explain actions` lists them".to_owned(),
             },
-        });
-    };
-    let Some(rule) = rule_of(spec.id) else {
-        return Err(Invalid {
-            code: Code::UnknownAction,
-            pointer: "/action".to_owned(),
-            message: format!("no rule for `{action}`"),
-            hint: "`chancery explain actions` lists them".to_owned(),
         });
     };
     spec.check(&args)?;
