@@ -97,7 +97,7 @@ fn listed(text: &str) -> Vec<(String, bool, String)> {
 }
 
 /// Holds a JSON value to what SPEC 16 lists: nothing missing, nothing more.
-fn holds(what: &str, value: &Value, text: &str) {
+pub fn holds(what: &str, value: &Value, text: &str) {
     let text = text.trim();
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         for item in value.as_array().unwrap_or_else(|| panic!("{what} is an array: {value}")) {
@@ -125,7 +125,7 @@ fn holds(what: &str, value: &Value, text: &str) {
 }
 
 /// What SPEC 16 lists for a command.
-fn row(command: &str) -> String {
+pub fn row(command: &str) -> String {
     let name = format!("`{command}`");
     let lines = spec_lines();
     let rows = lines.iter().skip_while(|line| !line.starts_with("| command |"));

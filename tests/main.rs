@@ -44,3 +44,4 @@ mod spec;
 mod tidy;
 mod vectors;
 mod work;
+mod workers;

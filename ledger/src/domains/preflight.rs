@@ -133,9 +133,10 @@ fn asks_for_live(job: &Job) -> bool {
     matches!(job.mode, Mode::SshPreflight | Mode::SshLive)
 }
 
-/// Who does the job, or would.
+/// Who would do it: the holder, else the one that was selected.
 fn worker_of(job: &Job) -> Option<&str> {
-    job.claim.as_ref().map(|claim| claim.worker.as_str()).or_else(|| job.eligible.first().map(String::as_str))
+    let holder = job.claim.as_ref().map(|claim| claim.worker.as_str());
+    holder.or_else(|| job.eligible.first().map(String::as_str))
 }
 
 /// What was found, each the word for why not.
@@ -203,8 +204,11 @@ impl Findings {
 
     fn gates(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let capability = Some(job.capability.as_str());
-        let worker = worker_of(job).unwrap_or_default();
-        let stopped = world.switches.engaged(asked.scope, worker, capability).next().is_some();
+        let stopped = world
+            .switches
+            .engaged(asked.scope, worker_of(job).unwrap_or_default(), capability)
+            .next()
+            .is_some();
         let scope = self.worker.filter(|why| *why == Code::WorkerScopeWrong.as_str());
         let failures = [
             self.worker,

@@ -193,8 +193,7 @@ pub(crate) fn recorded_request(
     ledger: &str,
     args_text: &[u8],
 ) -> Result<Request, Code> {
-    let spec = action_spec(action).ok_or(Code::UnknownAction)?;
-    let rule = rule_of(spec.id).ok_or(Code::UnknownAction)?;
+    let (spec, rule) = declared(action).ok_or(Code::UnknownAction)?;
     let args = json::parse(args_text).map_err(|error| error.code)?;
     spec.check(&args).map_err(|invalid| invalid.code)?;
     let malformed = |_| Code::MalformedValue;
