@@ -12,7 +12,9 @@ use chancery_ledger::format::hash::Digest;
 use chancery_ledger::format::ids::{IdempotencyKey, Scope};
 use chancery_ledger::format::json::Value;
 use chancery_ledger::format::key::PrivateKey;
-use chancery_ledger::gate::{self, Attest, Caller, Found, MATRIX, Request, Role, Separation, Verdict, new_request};
+use chancery_ledger::gate::{
+    self, Attest, Caller, Found, MATRIX, Request, Role, Separation, Verdict, new_request,
+};
 use expect_test::expect_file;
 use serde_json::json;
 
@@ -396,7 +398,9 @@ fn what_is_told_check_by_check_is_the_answer() {
     let mut asked = 0;
     for action in MATRIX.iter().map(|rule| rule.action) {
         for role in Role::NAMES {
-            for (own, at, level) in [("/", "/", "observe"), ("/acme", "/acme", "enforce"), ("/acme", "/", "warn")] {
+            for (own, at, level) in
+                [("/", "/", "observe"), ("/acme", "/acme", "enforce"), ("/acme", "/", "warn")]
+            {
                 let world = world(role, own, level);
                 let mut request = request(action, at, "nobody");
                 for signed in [true, false] {

@@ -29,7 +29,12 @@ fn world() -> Value {
     story.lease("l-1", "g-1", "j-1");
     let mut world = story.ledger.look(|world| serde_json::to_value(world).expect("JSON"));
     // No request can do this: the job is moved, and made live.
-    for (table, id) in [("jobs", "j-1"), ("grants", "g-1"), ("leases", "l-1"), ("host_keys", "ssh-ed25519:host-1.example:22")] {
+    for (table, id) in [
+        ("jobs", "j-1"),
+        ("grants", "g-1"),
+        ("leases", "l-1"),
+        ("host_keys", "ssh-ed25519:host-1.example:22"),
+    ] {
         let live = world[table]["live"].as_object_mut().expect("a table");
         let moved = live.remove(&format!("/acme {id}")).unwrap_or_else(|| panic!("{table} {id}"));
         live.insert(format!("{AT} {id}"), moved);
@@ -41,7 +46,8 @@ fn world() -> Value {
 /// What failed: of the checks, the gates, and the conditions.
 fn failed(world: &Value) -> [Vec<(String, String)>; 3] {
     let world: World = serde_json::from_value(world.clone()).expect("a world");
-    let action = parse_action(action_spec("preflight.evaluate").expect("an action"), b"{}").expect("an action");
+    let action =
+        parse_action(action_spec("preflight.evaluate").expect("an action"), b"{}").expect("an action");
     let (at, none) = (scope(AT), args(&[]));
     let asked = Asked {
         actor: "otto",
@@ -58,14 +64,16 @@ fn failed(world: &Value) -> [Vec<(String, String)>; 3] {
     write_event(&drafts[0].event, &mut data).expect("an event");
     let data: Value = serde_json::from_slice(&data).expect("JSON");
     assert_eq!((&data["passed"], &data["stopped_at"]), (&json!(false), &json!("before_ssh")));
-    let mut told = [("checks", &CHECKS[..]), ("gates", &GATES[..]), ("enablement", &ENABLEMENT[..])].map(|(list, names)| {
-        let rows = data[list].as_array().expect("a list");
-        let found: Vec<&str> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
-        assert_eq!(found, names, "{list}");
-        let no = rows.iter().filter(|row| row["passed"] == false);
-        let word = |row: &Value, name: &str| row[name].as_str().expect("a word").to_owned();
-        no.map(|row| (word(row, "name"), word(row, "why"))).collect::<Vec<_>>()
-    });
+    let mut told = [("checks", &CHECKS[..]), ("gates", &GATES[..]), ("enablement", &ENABLEMENT[..])].map(
+        |(list, names)| {
+            let rows = data[list].as_array().expect("a list");
+            let found: Vec<&str> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
+            assert_eq!(found, names, "{list}");
+            let no = rows.iter().filter(|row| row["passed"] == false);
+            let word = |row: &Value, name: &str| row[name].as_str().expect("a word").to_owned();
+            no.map(|row| (word(row, "name"), word(row, "why"))).collect::<Vec<_>>()
+        },
+    );
     // In this build live work is never enabled, and the last condition says why.
     assert_eq!(told[0].pop().expect("a no"), ("live_mode".to_owned(), "not_enabled".to_owned()));
     assert_eq!(told[2].pop().expect("a no"), ("final_implementation".to_owned(), "not_met".to_owned()));
@@ -122,7 +130,8 @@ fn each_gate_is_told_when_it_is_closed() {
         &[("lease", "no_open_lease"), ("provider", "no_open_lease")],
     );
     // The switch counts that stops the job's worker, not one that stops whoever asks.
-    let kill = |id: &str| json!([{"scope": "/acme", "target": "principal", "id": id, "by": "ada", "position": 1}]);
+    let kill =
+        |id: &str| json!([{"scope": "/acme", "target": "principal", "id": id, "by": "ada", "position": 1}]);
     check("/switches/kills", kill("w-1"), &[], &[("emergency_disable", "engaged")]);
     check("/switches/kills", kill("otto"), &[], &[]);
 }
@@ -131,9 +140,7 @@ fn each_gate_is_told_when_it_is_closed() {
 fn each_condition_of_enablement_is_told_when_it_is_not_met() {
     let whole = world();
     let feature = "/switches/features/worker_ssh_live_nonproduction";
-    let kill = |scope: &str, target: &str, id: &str| {
-        json!([{"scope": scope, "target": target, "id": id, "by": "ada", "position": 1}])
-    };
+    let kill = |scope: &str, target: &str, id: &str| json!([{"scope": scope, "target": target, "id": id, "by": "ada", "position": 1}]);
     let marks = whole.pointer(feature).expect("marks").clone();
     let without = |at: &str| {
         let mut marks = marks.clone();

@@ -5,8 +5,8 @@ mod hostile;
 
 use crate::harness::Home;
 use crate::harness::forge::{Forge, Members, members};
-use crate::harness::work::Governed;
 use crate::harness::story::Story;
+use crate::harness::work::Governed;
 use chancery_ledger::domains::ledger::Form;
 use chancery_ledger::format::canonical::to_bytes;
 use chancery_ledger::format::encoding::unhex;
@@ -80,7 +80,8 @@ fn noes_beyond_the_quota_are_not_missed() {
     request.credential = chancery_ledger::gate::Credential::Token(governed.tokens["uma"].clone());
     for n in 0..250 {
         request.key = governed.story.fresh_key();
-        let recorded = matches!(governed.story.ledger.submit(request.clone()), chancery_ledger::Answer::Receipt(_));
+        let recorded =
+            matches!(governed.story.ledger.submit(request.clone()), chancery_ledger::Answer::Receipt(_));
         assert_eq!(recorded, n < 240, "{n}");
     }
     governed.story.pass(60_000);
@@ -176,7 +177,8 @@ fn last(forge: &Forge, wanted: &str) -> usize {
 }
 
 fn denied(forge: &Forge, code: &str) -> usize {
-    let has = |line: &usize| forge.entry(*line).get("data").and_then(|d| d.get("code")?.text().map(|c| c == code));
+    let has =
+        |line: &usize| forge.entry(*line).get("data").and_then(|d| d.get("code")?.text().map(|c| c == code));
     of_kind(forge, "decision.denied").into_iter().find(|line| has(line) == Some(true)).expect("a denial")
 }
 

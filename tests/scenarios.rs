@@ -271,7 +271,7 @@ fn named(cases: &[Case], named: &mut Named) {
                     named.codes.entry("refuse").or_default().insert("result_rejected".to_owned());
                     named.refusals.insert((action.clone(), "result_rejected".to_owned()));
                 }
-                ("then", ["also" | "before", kind, ..]) => {
+                ("then", ["also" | "before" | "last", kind, ..]) => {
                     named.kinds.insert((*kind).to_owned());
                 }
                 ("then", ["swept", actions @ ..]) => {

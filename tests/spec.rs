@@ -135,6 +135,7 @@ fn findings_are_those_that_section_14_names() {
         "contradicted",
         "count",
         "data",
+        "decisions",
         "ended",
         "entries",
         "export",

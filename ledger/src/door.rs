@@ -188,8 +188,7 @@ impl Door {
         }
         let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len() + 1);
         let mut drafts = drafts.into_iter();
-        loop {
-            let Some(draft) = drafts.next().or_else(|| spent(&self.world, caller)) else { break };
+        while let Some(draft) = drafts.next().or_else(|| spent(&self.world, caller)) {
             let cause = cause(&draft, entries.first().map(|first| first.position));
             let asked = entries.is_empty().then_some((request, key));
             entries.push(self.seal(&draft, request.scope.as_str(), caller, asked, &cause, now)?);

@@ -204,7 +204,8 @@ impl Story {
 
     /// Jobs that fail, are cancelled, and find nobody.
     fn work_that_ends_otherwise(&mut self) {
-        let stub = ["capability=uptime", r#"command:=["uptime"]"#, "mode=worker_stub_execution", "ttl_ms:=3600000"];
+        let stub =
+            ["capability=uptime", r#"command:=["uptime"]"#, "mode=worker_stub_execution", "ttl_ms:=3600000"];
         self.did("otto", "job.submit", "/acme", "j-2", &stub);
         self.did("w-1", "claim.acquire", "/acme", "j-2", &["ttl_ms:=600000"]);
         self.did("w-1", "job.start", "/acme", "j-2", &["fence:=1"]);
@@ -235,12 +236,18 @@ impl Story {
             self.did("otto", "grant.issue", "/acme", grant, &words);
             self.did("w-1", "claim.acquire", "/acme", job, &["ttl_ms:=30000"]);
         }
-        let words = ["fence:=1", "grant=g-5", "job=j-5", "reference=test://canary", "use=access_test", "ttl_ms:=30000"];
+        let words = [
+            "fence:=1",
+            "grant=g-5",
+            "job=j-5",
+            "reference=test://canary",
+            "use=access_test",
+            "ttl_ms:=30000",
+        ];
         self.did("w-1", "lease.open", "/acme", "l-5", &words);
         self.did("w-1", "job.start", "/acme", "j-6", &["fence:=1", "grant=g-6"]);
         let swept = self.sweep_after(30_000);
-        let expected =
-            ["claim.expire", "claim.expire", "grant.expire", "grant.expire", "lease.expire"];
+        let expected = ["claim.expire", "claim.expire", "grant.expire", "grant.expire", "lease.expire"];
         assert_eq!(swept, expected);
         assert_eq!(self.sweep_after(30_000), ["job.expire", "job.expire"]);
     }
@@ -283,7 +290,8 @@ impl Story {
     /// A lease of ten minutes for w-1, under the first fence.
     pub fn lease(&mut self, id: &str, grant: &str, job: &str) {
         let (grant, job) = (format!("grant={grant}"), format!("job={job}"));
-        let words = ["fence:=1", &grant, &job, "reference=test://canary", "use=access_test", "ttl_ms:=600000"];
+        let words =
+            ["fence:=1", &grant, &job, "reference=test://canary", "use=access_test", "ttl_ms:=600000"];
         self.did("w-1", "lease.open", "/acme", id, &words);
     }
 }

@@ -164,6 +164,7 @@ impl Run<'_> {
                 let first = self.receipt(place).entries[0].position;
                 self.entry(place, first - 1, kind, rest);
             }
+            ["last", kind, rest @ ..] => self.entry(place, self.size() - 1, kind, rest),
             ["fails", rest @ ..] => {
                 let first = self.receipt(place).entries[0].position;
                 let leaf = self.leaf(place, first);
@@ -195,6 +196,10 @@ impl Run<'_> {
                     (["conflict", _], Outcome::Answer(Answer::Conflict(_))) => true,
                     (["error", _], Outcome::Answer(Answer::Failed(_))) => true,
                     (["invalid", _, pointer], Outcome::Invalid(invalid)) => invalid.pointer == *pointer,
+                    // What is not to be relayed is only known to be so once it is known who asks.
+                    (["invalid", _, pointer], Outcome::Answer(Answer::Conflict(conflict))) => {
+                        conflict.message.contains(&format!("`{pointer}`"))
+                    }
                     _ => false,
                 };
                 assert!(fits, "{place}: {told}");

@@ -15,6 +15,7 @@
 //!   then at NAME, then cites NAME…     names the position of the answer's first entry; it rests on exactly those
 //!   then part NAME MEMBER=VALUE…       the private part of the entry at the position that has this name
 //!   then before KIND NAME=VALUE…       the entry just before the answer's first
+//!   then last KIND NAME=VALUE…         the newest entry, such as a sweep's
 //!   then fails NAME=WHY…               checks of a preflight that failed, all of them
 //!   then quarantine REASON | reject CLASS | warn WORD (`-` for none)
 //!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer

@@ -90,11 +90,20 @@ impl Story {
 
     /// Opens the ledger again, as after an end of the process.
     pub fn reopen(self) -> Self {
-        let Self { ledger, paths, clock, keys, entropy } = self;
+        let Self { ledger, paths, clock, keys, .. } = self;
         ledger.close().expect("a clean end");
+        Self::resume(paths, keys, clock)
+    }
+
+    pub fn fresh_salt(&mut self) -> [u8; 32] {
+        self.entropy.take().expect("entropy")
+    }
+
+    /// Opens a ledger that is there, with the keys of those who act in it.
+    pub fn resume(paths: Paths, keys: BTreeMap<String, PrivateKey>, clock: Clock) -> Self {
         let options = Options { paths: paths.clone(), clock: clock.clone(), trace: Tracer::default() };
         let ledger = Ledger::open(options, &mut |_, _| ()).expect("the ledger opens");
-        Self { ledger, paths, clock, keys, entropy }
+        Self { ledger, paths, clock, keys, entropy: Entropy::default() }
     }
 
     pub fn fresh_key(&mut self) -> IdempotencyKey {

@@ -171,9 +171,13 @@ impl Governed {
             ("lease", Value::from(lease.as_str())),
         ]);
         self.must("wes", "job.start", "/acme", job, start);
-        for (seq, text, last) in
-            [(1, "begun", false), (1, "begun", false), (1, "other", false), (9, "late", false), (2, "done", true)]
-        {
+        for (seq, text, last) in [
+            (1, "begun", false),
+            (1, "begun", false),
+            (1, "other", false),
+            (9, "late", false),
+            (2, "done", true),
+        ] {
             let said = object(&[
                 ("fence", int(1)),
                 ("final", Value::Bool(last)),
@@ -199,7 +203,8 @@ impl Governed {
     /// Observations and a review of host keys, a change among them.
     pub fn host_keys(&mut self) {
         let (host, other) = ("ssh-ed25519:host-1.example:22", "ssh-ed25519:host-2.example:22");
-        let seen = |n: u64| args(&[("fingerprint", &fingerprint(n)), ("source", "ssh_keyscan"), ("comment", "x")]);
+        let seen =
+            |n: u64| args(&[("fingerprint", &fingerprint(n)), ("source", "ssh_keyscan"), ("comment", "x")]);
         let named = |n: u64| args(&[("fingerprint", &fingerprint(n))]);
         self.must("founder", "host_key.observe", "/acme", host, seen(1));
         self.must("otto", "host_key.observe", "/acme", other, seen(3));
@@ -207,7 +212,13 @@ impl Governed {
         self.must("otto", "host_key.verify", "/acme", host, named(1));
         self.must("founder", "host_key.observe", "/acme", host, seen(2));
         self.ask("otto", "host_key.verify", "/acme", host, named(1));
-        self.must("otto", "host_key.reject", "/acme", host, args(&[("fingerprint", &fingerprint(2)), ("reason", "no")]));
+        self.must(
+            "otto",
+            "host_key.reject",
+            "/acme",
+            host,
+            args(&[("fingerprint", &fingerprint(2)), ("reason", "no")]),
+        );
     }
 
     /// All of it, and what the clock makes happen afterwards.
@@ -217,22 +228,30 @@ impl Governed {
         self.job("j1");
         self.submit("blocked", &[("locality", Value::from("moon"))]);
         self.submit("left", &[]);
-        self.ask("wes", "transcript.append", "/acme", "left", object(&[
-            ("fence", int(1)),
-            ("operator", Value::from("seen too early")),
-            ("seq", int(1)),
-        ]));
+        self.ask(
+            "wes",
+            "transcript.append",
+            "/acme",
+            "left",
+            object(&[("fence", int(1)), ("operator", Value::from("seen too early")), ("seq", int(1))]),
+        );
         let token = self.issue("otto", "/acme", "tokonce00001", true);
         self.tokens.insert("otto-once".to_owned(), token);
         let host = "ssh-ed25519:host-4.example:22";
         let seen = args(&[("fingerprint", &fingerprint(4)), ("source", "known_hosts")]);
         self.must("otto-once", "host_key.observe", "/acme", host, seen);
         self.must("otto", "switch.engage", "/acme", "stop", args(&[("target", "scope")]));
-        self.ask("otto", "job.submit", "/acme", "stopped", object(&[
-            ("capability", Value::from("probe")),
-            ("mode", Value::from("worker_stub_execution")),
-            ("ttl_ms", int(3_600_000)),
-        ]));
+        self.ask(
+            "otto",
+            "job.submit",
+            "/acme",
+            "stopped",
+            object(&[
+                ("capability", Value::from("probe")),
+                ("mode", Value::from("worker_stub_execution")),
+                ("ttl_ms", int(3_600_000)),
+            ]),
+        );
         self.confirmed("switch.clear", "/acme", "stop", args(&[("target", "scope")]));
         self.held("capability.register", "/", "late", object(&[("risk", Value::from("low"))]));
         self.story.pass(86_400_000 + 1);

@@ -1,6 +1,9 @@
 //! What may a holder of the log key do to the record, where does it show, and in which words?
 
-use super::{AGAIN, PLAIN, becomes, denied, edit, first, governed, last, look, of, of_kind, part, position, remove, repeat};
+use super::{
+    AGAIN, PLAIN, becomes, denied, edit, first, governed, last, look, of, of_kind, part, position, remove,
+    repeat,
+};
 use crate::harness::Home;
 use crate::harness::forge::{Forge, int};
 use crate::harness::story::{Story, args, fingerprint};
@@ -297,7 +300,12 @@ const FORGERIES: &[(&str, Change, &str)] = &[
         |f| {
             let opened = f.entry(first(f, "hold.opened"));
             let line = first(f, "hold.approved");
-            edit(f, line, &["by", "key"], opened.get("by").and_then(|by| by.get("key")).expect("a key").clone());
+            edit(
+                f,
+                line,
+                &["by", "key"],
+                opened.get("by").and_then(|by| by.get("key")).expect("a key").clone(),
+            );
             line
         },
         "its idempotency key had its answer before",

@@ -9,6 +9,9 @@ use chancery_ledger::domains::ledger::Form;
 use chancery_ledger::format::json::Value;
 use chancery_ledger::verify::Verdict;
 
+/// The largest integer of the profile.
+const MAX: i64 = 9_007_199_254_740_991;
+
 /// Words and numbers that stand in a record, and some that should not.
 fn values(forge: &Forge) -> Vec<Value> {
     fn collect(value: &Value, found: &mut Vec<Value>) {
@@ -18,10 +21,9 @@ fn values(forge: &Forge) -> Vec<Value> {
             scalar => found.push(scalar.clone()),
         }
     }
-    let max = 9_007_199_254_740_991;
     let mut found = vec![
-        Value::Int(max),
-        Value::Int(-max),
+        Value::Int(MAX),
+        Value::Int(-MAX),
         Value::Int(0),
         Value::Int(1),
         Value::from(""),
@@ -78,7 +80,7 @@ fn disturb(forge: &mut Forge, random: &mut Seeded, pool: &[Value]) {
         }
         7 => {
             let late = of(forge, line, "time").int().expect("a time");
-            let late = [late + 100_000_000, late + 700_000_000, 9_007_199_254_740_991][random.below(3)];
+            let late = [late + 100_000_000, late + 700_000_000, MAX][random.below(3)].min(MAX);
             for at in entries.into_iter().filter(|at| *at >= line) {
                 edit(forge, at, &["time"], Value::Int(late));
             }

@@ -1,6 +1,14 @@
 //! How fast is the record on this machine, as a share of what the machine can do at all?
 
+mod asked;
 mod canonical;
+mod decide;
+mod estate;
+mod fold;
+mod gate;
+mod mix;
+mod plain;
+mod recompute;
 mod restart;
 mod subject;
 mod verify;
@@ -15,7 +23,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to measure
-    #[arg(value_parser = ["append", "verify", "canonical", "restart", "record", "all"])]
+    #[arg(value_parser = ["append", "verify", "recompute", "canonical", "restart", "record", "gate", "decide", "all"])]
     what: String,
     /// Entries of the ledger that is measured
     #[arg(long, default_value = "100000", value_name = "N")]
@@ -45,14 +53,24 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     if wants("canonical") {
         figures.extend(canonical::run()?);
     }
+    if wants("gate") {
+        figures.extend(gate::run(&bench)?);
+    }
     if wants("record") {
         figures.extend(write::record(&bench)?);
+    }
+    // Where every entry is signed, callers that share a worker would have to take turns with its running number.
+    if args.what == "decide" || (wants("decide") && args.sign == "heads") {
+        figures.extend(decide::run(&bench)?);
     }
     if wants("append") {
         figures.extend(write::append(&bench)?);
     }
     if wants("verify") {
         figures.extend(verify::run(&bench, out)?);
+    }
+    if wants("recompute") {
+        figures.extend(recompute::run(&bench, out)?);
     }
     if wants("restart") {
         figures.extend(restart::run(&bench, out)?);

@@ -90,9 +90,15 @@ impl State {
 
     /// Whether it is registered, enabled at `scope` or above, and disabled at none of these.
     pub fn is_enabled(&self, id: &str, scope: &Scope) -> bool {
-        let Some(capability) = self.live.get(id) else { return false };
+        self.live.get(id).is_some_and(|capability| capability.is_enabled(scope))
+    }
+}
+
+impl Capability {
+    /// Whether it is enabled at `scope` or above, and disabled at none of these.
+    pub fn is_enabled(&self, scope: &Scope) -> bool {
         let mut enabled = false;
-        for (at, on) in &capability.marks {
+        for (at, on) in &self.marks {
             if at.contains(scope) {
                 if !on {
                     return false;

@@ -74,8 +74,27 @@ pub struct Grant {
 
 /// Live grants.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct State {
     live: Table<Place, Grant>,
+    /// Scopes in which there is a grant of an id: made of the above, and so not stored.
+    #[serde(skip)]
+    scopes: Table<Box<str>, Vec<Box<str>>>,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    live: Table<Place, Grant>,
+}
+
+impl From<Stored> for State {
+    fn from(stored: Stored) -> Self {
+        let mut state = Self { live: stored.live, ..Self::default() };
+        for (place, _) in state.live.sorted() {
+            state.scopes.entry(place.id().into()).or_default().push(place.scope().into());
+        }
+        state
+    }
 }
 
 impl State {
@@ -101,7 +120,27 @@ impl State {
 
     /// Whether this worker has a grant of that id in another scope.
     pub fn elsewhere(&self, id: &str, worker: &str) -> bool {
-        self.live.iter().any(|(place, grant)| place.id() == id && grant.worker == worker)
+        let scopes = self.scopes.get(id).map_or(&[][..], Vec::as_slice);
+        scopes.iter().filter_map(|scope| self.get(At { scope, id })).any(|grant| grant.worker == worker)
+    }
+
+    fn insert(&mut self, at: At<'_>, grant: Grant) -> Option<Grant> {
+        let scopes = self.scopes.entry(at.id.into()).or_default();
+        // In order, as they are after a snapshot: two worlds of the same entries are equal.
+        if let Err(index) = scopes.binary_search_by(|scope| (**scope).cmp(at.scope)) {
+            scopes.insert(index, at.scope.into());
+        }
+        self.live.insert(Place::new(at.scope, at.id), grant)
+    }
+
+    fn remove(&mut self, at: At<'_>) -> Option<Grant> {
+        if let Some(scopes) = self.scopes.get_mut(at.id) {
+            scopes.retain(|scope| **scope != *at.scope);
+            if scopes.is_empty() {
+                self.scopes.remove(at.id);
+            }
+        }
+        self.live.remove(&at)
     }
 }
 
@@ -195,7 +234,7 @@ pub(super) fn consumed(id: &str) -> Draft {
 }
 
 pub(super) fn end(world: &mut World, at: At<'_>, state: &'static str, position: u64, ended: &mut Vec<Ended>) {
-    let Some(grant) = world.grants.live.remove(&at) else { return };
+    let Some(grant) = world.grants.remove(at) else { return };
     if let Some(job) = world.jobs.live.get_mut(&At { scope: at.scope, id: &grant.job }) {
         job.grants.retain(|other| other != at.id);
     }
@@ -214,7 +253,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
                 purpose: purpose.clone(),
                 expires: *expires,
             };
-            let before = world.grants.live.insert(Place::new(at.scope, at.id), grant);
+            let before = world.grants.insert(at, grant);
             assert!(before.is_none(), "an issued grant was new");
         }
         Event::Consumed {} => end(world, at, "consumed", meta.position, ended),

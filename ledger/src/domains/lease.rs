@@ -223,9 +223,12 @@ pub(super) fn decide(
     let event = match (action, world.leases.get(at)) {
         (Action::Open { fence, grant, job, reference, ttl_ms, .. }, None) if over.is_none() => {
             let known = fit(world, facts, job, asked)?;
+            // The gate found the grant live: a lease does not outlast it.
+            let granted =
+                world.grants.get(At { scope: at.scope, id: grant }).map_or(0, |grant| grant.expires);
             let provider = Reference::parse(reference).map_or("", |reference| reference.provider().as_str());
             Event::Opened {
-                expires: (asked.now + ttl_ms).min(known.deadline),
+                expires: (asked.now + ttl_ms).min(known.deadline).min(granted),
                 fence: *fence,
                 grant: grant.clone(),
                 job: job.clone(),

@@ -370,7 +370,9 @@ pub fn write_event(event: &Event, out: &mut Vec<u8>) -> Result<&'static str, Can
         Event::Drill(event) => ("drill.", write_variant(event, out)?),
         Event::Door(event) => ("door.", write_variant(event, out)?),
     };
-    let is_kind = |kind: &&&str| kind.strip_prefix(domain) == Some(verb);
+    // Lengths first: it is asked once for each entry, and most kinds have another.
+    let is_kind =
+        |kind: &&&str| kind.len() == domain.len() + verb.len() && kind.strip_prefix(domain) == Some(verb);
     KINDS.iter().find(is_kind).copied().ok_or(CanonicalError::NoSuchType("kind of that name"))
 }
 
@@ -435,10 +437,18 @@ pub fn reason(event: &Event) -> Option<String> {
 
 /// How much can go wrong when this is done, as things stand.
 pub fn risk(world: &World, request: &Request) -> Risk {
+    risk_of(request, |capability| world.capabilities.get(capability))
+}
+
+/// The same, by whoever knows the capability.
+pub(crate) fn risk_of<'a>(
+    request: &Request,
+    known: impl FnOnce(&str) -> Option<&'a capability::Capability>,
+) -> Risk {
     match &request.action {
         Action::Role(role::Action::Assign { .. }) => role::risk(request.id.as_str()),
         Action::Job(job::Action::Submit { capability, .. }) => {
-            world.capabilities.get(capability).map_or(Risk::Low, |known| known.risk)
+            known(capability).map_or(Risk::Low, |known| known.risk)
         }
         _ => request.spec.risk,
     }

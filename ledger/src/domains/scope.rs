@@ -9,11 +9,11 @@
 //! 3. What is closed was empty.
 
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
+use super::table::Set;
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::Scope;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,13 +42,13 @@ pub enum Event {
 /// Open scopes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    open: BTreeSet<Scope>,
+    open: Set<Scope>,
 }
 
 impl State {
     /// True when the scope was created and not closed; the root always is open.
     pub fn is_open(&self, scope: &Scope) -> bool {
-        self.open.contains(scope)
+        self.open.has(scope)
     }
 
     /// Number of open scopes.

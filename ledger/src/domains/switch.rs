@@ -95,10 +95,13 @@ impl Kill {
     }
 }
 
+/// Where a feature was turned on, until when, and the runbook that was read for it.
+type Mark = (Scope, i64, Option<String>);
+
 /// Features that are on somewhere, and engaged kill switches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    features: Table<Box<str>, Vec<(Scope, i64, Option<String>)>>,
+    features: Table<Box<str>, Vec<Mark>>,
     kills: Vec<Kill>,
 }
 

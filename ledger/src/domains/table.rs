@@ -4,7 +4,7 @@
 use hashbrown::{Equivalent, HashMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 /// Live things by key. Looking something up allocates nothing.
 #[derive(Clone)]
@@ -95,15 +95,78 @@ impl<'de, K: Hash + Eq + Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de>
     }
 }
 
-/// The key of something whose id is unique within its scope only.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names without anything under them; snapshots write them as a list in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set<K: Hash + Eq>(Table<K, ()>);
+
+impl<K: Hash + Eq> Default for Set<K> {
+    fn default() -> Self {
+        Self(Table::default())
+    }
+}
+
+impl<K: Hash + Eq + Ord> Set<K> {
+    /// True when this name is among them.
+    pub fn has<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> bool {
+        self.0.has(key)
+    }
+
+    /// Number of names.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every name, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().map(|row| row.0)
+    }
+
+    pub(super) fn insert(&mut self, key: K) -> bool {
+        self.0.insert(key, ()).is_none()
+    }
+
+    pub(super) fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> bool {
+        self.0.remove(key).is_some()
+    }
+}
+
+impl<K: Hash + Eq + Ord + Serialize> Serialize for Set<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.sorted().into_iter().map(|row| row.0))
+    }
+}
+
+impl<'de, K: Hash + Eq + Ord + Deserialize<'de>> Deserialize<'de> for Set<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let keys = Vec::<K>::deserialize(deserializer)?;
+        Ok(Self(Table(keys.into_iter().map(|key| (key, ())).collect())))
+    }
+}
+
+/// The key of something whose id is unique within its scope only: scope, a space, id. A space sorts before all that a
+/// scope has, so places sort as their scopes and then their ids do.
+#[derive(Debug, Clone)]
 pub struct Place {
-    scope: Box<str>,
-    id: Box<str>,
+    text: Text,
+    split: u16,
+}
+
+/// Bytes of a key that stand in the table itself: most do, and one place in memory less is looked at.
+const SHORT: usize = 44;
+
+#[derive(Debug, Clone)]
+enum Text {
+    Short(u8, [u8; SHORT]),
+    Long(Box<[u8]>),
 }
 
 /// A place that is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At<'a> {
     /// The scope.
     pub scope: &'a str,
@@ -113,28 +176,91 @@ pub struct At<'a> {
 
 impl Equivalent<Place> for At<'_> {
     fn equivalent(&self, key: &Place) -> bool {
-        *self.scope == *key.scope && *self.id == *key.id
+        key.parts() == (self.scope.as_bytes(), self.id.as_bytes())
+    }
+}
+
+impl Hash for At<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_parts((self.scope.as_bytes(), self.id.as_bytes()), state);
+    }
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_parts(self.parts(), state);
+    }
+}
+
+/// The length keeps one pair apart from another that reads the same.
+fn hash_parts<H: Hasher>((scope, id): (&[u8], &[u8]), state: &mut H) {
+    state.write(scope);
+    state.write_usize(scope.len());
+    state.write(id);
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Place {}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.bytes().cmp(other.bytes())
     }
 }
 
 impl Place {
     pub(super) fn new(scope: &str, id: &str) -> Self {
-        Self { scope: scope.into(), id: id.into() }
+        let split = u16::try_from(scope.len()).unwrap_or(u16::MAX);
+        let text = format!("{scope} {id}").into_bytes();
+        let mut short = [0; SHORT];
+        let text = match (short.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(bytes), Ok(len)) => {
+                bytes.copy_from_slice(&text);
+                Text::Short(len, short)
+            }
+            _ => Text::Long(text.into()),
+        };
+        Self { text, split }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match &self.text {
+            Text::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Text::Long(bytes) => bytes,
+        }
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let (scope, id) = self.bytes().split_at_checked(self.split.into()).unwrap_or_default();
+        (scope, id.get(1..).unwrap_or_default())
     }
 
     /// The scope.
     pub fn scope(&self) -> &str {
-        &self.scope
+        self.at().scope
     }
 
     /// The id.
     pub fn id(&self) -> &str {
-        &self.id
+        self.at().id
     }
 
     /// The place, to ask with.
     pub fn at(&self) -> At<'_> {
-        At { scope: &self.scope, id: &self.id }
+        let (scope, id) = self.parts();
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        At { scope: text(scope), id: text(id) }
     }
 }
 
@@ -146,7 +272,7 @@ impl fmt::Display for At<'_> {
 
 impl Serialize for Place {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.at())
+        serializer.serialize_str(std::str::from_utf8(self.bytes()).unwrap_or_default())
     }
 }
 

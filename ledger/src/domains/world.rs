@@ -148,6 +148,13 @@ impl Facts {
         Some(row.2.as_str())
     }
 
+    /// The final state of something whose id is unique within its scope only.
+    pub fn ending_at(&self, kind: &str, at: At<'_>) -> Option<&str> {
+        let is = |text: &str| text.split_once(' ') == Some((at.scope, at.id));
+        let row = self.ended.iter().find(|(k, i, _)| *k == kind && is(i))?;
+        Some(row.2.as_str())
+    }
+
     /// True when this has ended.
     pub fn has_ended(&self, kind: &str, id: &str) -> bool {
         self.ending(kind, id).is_some()

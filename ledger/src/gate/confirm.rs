@@ -8,7 +8,7 @@ use crate::domains::spec::Risk;
 /// Whether the risk is low, or was confirmed.
 pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
     let (world, request) = (context.world, context.request);
-    let risk = crate::domains::risk(world, request);
+    let risk = crate::domains::risk_of(request, |_| context.capability);
     if risk == Risk::Destructive {
         return context.fail(Code::NoRoute, request.spec.id, "");
     }

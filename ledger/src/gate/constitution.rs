@@ -5,6 +5,7 @@ use super::request::{Caller, Request};
 use super::slots::Slots;
 use super::{confirm, evidence};
 use crate::code::Code;
+use crate::domains::capability::Capability;
 use crate::domains::ledger::Level;
 use crate::domains::principal::{Kind, Principal, SYSTEM, Standing};
 use crate::domains::spec::Flow;
@@ -33,6 +34,10 @@ pub(super) struct Context<'a> {
     pub(super) caller: &'a Caller,
     pub(super) principal: Option<&'a Principal>,
     pub(super) slots: Slots<'a>,
+    /// The capability that it uses, when that is registered.
+    pub(super) capability: Option<&'a Capability>,
+    /// Whether the scope that it names is open.
+    pub(super) open: bool,
     pub(super) now: i64,
 }
 
@@ -69,6 +74,18 @@ macro_rules! checks {
         pub static CHECKS: &[Check] = &[$(Check {
             name: $name, applies: $applies, codes: &[$(Code::$code),*], test: $test,
         }),*];
+
+        /// The same rows in the same order, written out so that no call goes through a table.
+        fn run<'a>(context: &Context<'a>) -> Verdict<'a> {
+            let mut approval = None;
+            $(match $test(context) {
+                Found::NotApplicable | Found::Pass => {}
+                Found::Approved(position) => approval = Some(position),
+                Found::Fail(denial) => return Verdict::Deny(denial),
+                Found::Hold(hold) => return Verdict::Hold(hold),
+            })*
+            Verdict::Allow(approval)
+        }
     };
 }
 
@@ -102,19 +119,7 @@ pub fn evaluate<'a>(
     now: i64,
 ) -> Verdict<'a> {
     let context = Context::new(world, facts, request, caller, now);
-    if let Some(verdict) = context.system() {
-        return verdict;
-    }
-    let mut approval = None;
-    for check in CHECKS {
-        match (check.test)(&context) {
-            Found::NotApplicable | Found::Pass => {}
-            Found::Approved(position) => approval = Some(position),
-            Found::Fail(denial) => return Verdict::Deny(denial),
-            Found::Hold(hold) => return Verdict::Hold(hold),
-        }
-    }
-    Verdict::Allow(approval)
+    context.system().unwrap_or_else(|| run(&context))
 }
 
 /// What each check finds, for somebody who wants to know why; the first that fails is the answer.
@@ -145,7 +150,9 @@ impl<'a> Context<'a> {
     fn new(world: &'a World, facts: &'a Facts, request: &'a Request, caller: &'a Caller, now: i64) -> Self {
         let principal = world.principals.get(&caller.principal);
         let slots = super::slots::of(world, request, &caller.principal);
-        Self { world, facts, request, caller, principal, slots, now }
+        let capability = slots.capability.and_then(|id| world.capabilities.get(id));
+        let open = world.scope_is_open(&request.scope);
+        Self { world, facts, request, caller, principal, slots, capability, open, now }
     }
 
     /// The ledger's own principal does what nobody else may, and nothing else.
@@ -197,7 +204,7 @@ fn authority<'a>(context: &Context<'a>) -> &'a crate::format::ids::Scope {
 
 fn scope_contained<'a>(context: &Context<'a>) -> Found<'a> {
     let (scope, own) = (&context.request.scope, authority(context));
-    let known = context.world.scope_is_open(scope) || context.facts.has_ended("scope", scope.as_str());
+    let known = context.open || context.facts.has_ended("scope", scope.as_str());
     if own.contains(scope) && known {
         return Found::Pass;
     }
@@ -205,7 +212,7 @@ fn scope_contained<'a>(context: &Context<'a>) -> Found<'a> {
 }
 
 fn scope_open<'a>(context: &Context<'a>) -> Found<'a> {
-    if context.world.scope_is_open(&context.request.scope) {
+    if context.open {
         return Found::Pass;
     }
     context.fail(Code::ScopeClosed, context.scope(), "")

@@ -1,8 +1,8 @@
 //! What exactly is asked? A request whose every part was checked against its declaration. SPEC 8.
 
-use super::roles::{Rule, rule_of};
+use super::roles::{Rule, declared};
 use crate::code::Code;
-use crate::domains::{ACTIONS, Action, ActionSpec, Invalid, action_spec, nearest, parse_action};
+use crate::domains::{ACTIONS, Action, ActionSpec, Invalid, nearest, parse_action};
 use crate::format::canonical::to_bytes;
 use crate::format::hash::{ARGS, Digest, IDEMPOTENCY};
 use crate::format::ids::{Id, IdempotencyKey, KeyId, Scope};
@@ -135,7 +135,7 @@ pub fn new_request(
     key: IdempotencyKey,
     salt: [u8; 32],
 ) -> Result<Request, Invalid> {
-    let Some(spec) = action_spec(action) else {
+    let Some((spec, rule)) = declared(action) else {
         let known: Vec<&str> = ACTIONS.iter().copied().flatten().map(|spec| spec.id).collect();
         return Err(Invalid {
             code: Code::UnknownAction,
@@ -145,14 +145,6 @@ pub fn new_request(
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`chancery explain actions` lists them".to_owned(),
             },
-        });
-    };
-    let Some(rule) = rule_of(spec.id) else {
-        return Err(Invalid {
-            code: Code::UnknownAction,
-            pointer: "/action".to_owned(),
-            message: format!("no rule for `{action}`"),
-            hint: "`chancery explain actions` lists them".to_owned(),
         });
     };
     spec.check(&args)?;
@@ -201,8 +193,7 @@ pub(crate) fn recorded_request(
     ledger: &str,
     args_text: &[u8],
 ) -> Result<Request, Code> {
-    let spec = action_spec(action).ok_or(Code::UnknownAction)?;
-    let rule = rule_of(spec.id).ok_or(Code::UnknownAction)?;
+    let (spec, rule) = declared(action).ok_or(Code::UnknownAction)?;
     let args = json::parse(args_text).map_err(|error| error.code)?;
     spec.check(&args).map_err(|invalid| invalid.code)?;
     let malformed = |_| Code::MalformedValue;

@@ -1,7 +1,10 @@
 //! Which role may do what? The matrix as data; silent means deny. SPEC 9.
 
 use crate::domains::principal::Kind;
+use crate::domains::{ACTIONS, ActionSpec};
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// What a principal may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -142,8 +145,17 @@ const fn rule(action: &'static str, roles: &'static [Role], separation: Separati
 }
 
 /// The row of an action; every declared action has one.
-pub(super) fn rule_of(action: &str) -> Option<&'static Rule> {
+fn rule_of(action: &str) -> Option<&'static Rule> {
     MATRIX.iter().find(|rule| rule.action == action)
+}
+
+/// Declaration and row of an action, by its id.
+pub fn declared(action: &str) -> Option<(&'static ActionSpec, &'static Rule)> {
+    static BY_ID: LazyLock<HashMap<&str, (&ActionSpec, &Rule)>> = LazyLock::new(|| {
+        let rows = ACTIONS.iter().copied().flatten();
+        rows.filter_map(|spec| Some((spec.id, (spec, rule_of(spec.id)?)))).collect()
+    });
+    BY_ID.get(action).copied()
 }
 
 /// The matrix, version 1.

@@ -24,6 +24,8 @@ pub struct Slots<'a> {
     pub under_grant: bool,
     /// The lease that must be open.
     pub lease: Option<&'a str>,
+    /// The job that it names, when there is one.
+    pub job: Option<&'a Job>,
 }
 
 /// How a grant is used.
@@ -42,10 +44,10 @@ pub struct GrantUse<'a> {
 /// The slots of a request of `actor`'s.
 pub(super) fn of<'a>(world: &'a World, request: &'a Request, actor: &str) -> Slots<'a> {
     let id = request.id.as_str();
-    let of_job = |id: &'a str| {
-        let job = world.jobs.get(At { scope: request.scope.as_str(), id });
-        job.map_or(Slots::default(), settled)
-    };
+    let find = |id: &'a str| world.jobs.get(At { scope: request.scope.as_str(), id });
+    // The job that a caller holds, and nothing that the job settled.
+    let held = |fence: u64| Slots { fence: Some((id, fence)), job: find(id), ..Slots::default() };
+    let of_job = |id: &'a str| find(id).map_or(Slots::default(), settled);
     match &request.action {
         Action::Job(job::Action::Submit { capability, mode, target, stage, .. }) => Slots {
             capability: Some(capability),
@@ -62,24 +64,18 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request, actor: &str) -> Slo
             Slots { fence: Some((id, *fence)), grant, under_grant: true, lease: lease.as_deref(), ..slots }
         }
         Action::Job(job::Action::Report { fence, grant, .. }) => {
-            let purpose = of_job(id).capability.unwrap_or_default();
+            let held = held(*fence);
+            let purpose = held.job.map_or("", |job| &job.capability);
             let grant =
                 grant.as_deref().map(|grant| GrantUse { id: grant, job: id, purpose, reference: None });
-            Slots {
-                capability: None,
-                fence: Some((id, *fence)),
-                grant,
-                under_grant: true,
-                ..Slots::default()
-            }
+            Slots { grant, under_grant: true, ..held }
         }
         Action::Claim(claim::Action::Acquire { .. }) => of_job(id),
         Action::Claim(claim::Action::Renew { fence, .. }) => {
-            Slots { fence: Some((id, *fence)), capability: of_job(id).capability, ..Slots::default() }
+            let held = held(*fence);
+            Slots { capability: held.job.map(|job| job.capability.as_str()), ..held }
         }
-        Action::Claim(claim::Action::Release { fence }) => {
-            Slots { fence: Some((id, *fence)), ..Slots::default() }
-        }
+        Action::Claim(claim::Action::Release { fence }) => held(*fence),
         Action::Grant(grant::Action::Issue { job, .. }) => {
             Slots { capability: of_job(job).capability, ..Slots::default() }
         }
@@ -101,9 +97,7 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request, actor: &str) -> Slo
                 _ => Slots { lease: Some(id), ..Slots::default() },
             }
         }
-        Action::Transcript(transcript::Action::Append { fence, .. }) => {
-            Slots { fence: Some((id, *fence)), ..Slots::default() }
-        }
+        Action::Transcript(transcript::Action::Append { fence, .. }) => held(*fence),
         _ => Slots::default(),
     }
 }
@@ -113,6 +107,7 @@ fn settled(job: &Job) -> Slots<'_> {
         capability: Some(&job.capability),
         mode: Some(job.mode),
         target: job.target.as_deref(),
+        job: Some(job),
         ..Slots::default()
     }
 }

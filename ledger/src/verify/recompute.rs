@@ -155,7 +155,10 @@ impl Recompute {
     /// The request as it was asked: fresh, of a kind that can be asked, and decided by rules that are known.
     fn request(&self, recorded: &Recorded, by: Answered) -> Result<Box<Request>, Differs> {
         if by.rules != RULES || by.policy {
-            return Err(format!("it was decided by rules {}, or by a policy; these are rules {RULES}", by.rules));
+            return Err(format!(
+                "it was decided by rules {}, or by a policy; these are rules {RULES}",
+                by.rules
+            ));
         }
         let mut request = by.request.map_err(|code| format!("what it answers cannot be asked: {code}"))?;
         if request.not_after.is_some_and(|end| recorded.time >= end) {
@@ -210,7 +213,11 @@ impl Recompute {
         let (world, now) = (&self.world, recorded.time);
         let facts = self.memory.facts(world, request, (&caller.principal, key, now))?;
         let answered = door::answer(world, &self.origin, request, caller, &facts, &[0; 32], (now, now));
-        if answered.drafts.first().is_some_and(|first| door::is_only_counted(world, caller, &first.event, now)) {
+        if answered
+            .drafts
+            .first()
+            .is_some_and(|first| door::is_only_counted(world, caller, &first.event, now))
+        {
             return Err(format!("the rules only count it: {}", Code::OverQuota));
         }
         Ok(answered.drafts.into())
@@ -239,7 +246,10 @@ impl Recompute {
             world.fold(&meta, recorded.address, &draft.event, &mut ended);
         }));
         if folded.is_err() {
-            return Err(format!("{} cannot have happened after the entries before", named(&recorded.kind, None)));
+            return Err(format!(
+                "{} cannot have happened after the entries before",
+                named(&recorded.kind, None)
+            ));
         }
         let at = At { scope: meta.scope, id: meta.id };
         self.memory.take(&draft.event, at, (recorded.position, recorded.private.as_deref()), answers, ended);

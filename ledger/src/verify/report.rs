@@ -105,6 +105,11 @@ impl Report {
     pub fn explain(&self) -> Vec<String> {
         let mut lines = vec![match self.verdict {
             Verdict::Forked => "Two signed heads contradict each other: the log showed two histories.".to_owned(),
+            Verdict::Tampered if self.finding.as_ref().is_some_and(|f| f.code == FindingCode::DecisionMismatch) => {
+                "Everything is as signed, but a recorded answer is not what the rules give: whoever holds the log key edited it, \
+                 or broke the rules."
+                    .to_owned()
+            }
             Verdict::Tampered => "The bytes contradict each other or a signed head: something was changed.".to_owned(),
             Verdict::Truncated => "The bytes end before they say they do: entries are missing at the end.".to_owned(),
             Verdict::RolledBack => "The ledger is older than its own anchor: an older copy was put back.".to_owned(),
@@ -217,7 +222,9 @@ fn dimensions(walk: &Walk, finding: Option<&Finding>, beside: &Beside) -> Dimens
     };
     let decisions = match walk.recompute.as_ref().map(|recompute| recompute.counts) {
         None => "not asked for".to_owned(),
-        Some(d) if d.without_past > 0 => format!("{} not recomputed: the range has no beginning", d.without_past),
+        Some(d) if d.without_past > 0 => {
+            format!("{} not recomputed: the range has no beginning", d.without_past)
+        }
         Some(d) if d.without_arguments > 0 => {
             format!("{} not recomputed: their arguments are not in these bytes", d.without_arguments)
         }

@@ -1,8 +1,9 @@
 //! How fast are decisions recorded, against the bare store that writes the same rows?
 
-use super::subject::Bench;
+use super::subject::{Bench, Subject};
 use crate::diagnostic::Diagnostic;
 use crate::measure::{Figure, median, nanos, percentile, rate, ratio};
+use chancery_ledger::gate::Request;
 use chancery_ledger::limits::{Stopwatch, raw_append};
 use chancery_ledger::{Answer, Code, Error};
 use std::sync::Mutex;
@@ -48,17 +49,36 @@ pub(super) fn record(bench: &Bench) -> Result<Vec<Figure>, Diagnostic> {
     Ok(figures)
 }
 
-/// Many callers, each an OS thread that waits for its durable answer before it asks again.
+/// Requests of each caller, in their order.
+pub(super) type Work = Vec<Vec<Request>>;
+
+/// Many callers who observe host keys.
 fn many(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
     let each = (bench.entries.min(20_000) / callers).max(20);
-    let mut subject = bench.subject(&format!("record-{callers}"), false)?;
-    let mut work = Vec::new();
+    let name = format!("record.{callers}");
+    let mut subject = bench.subject(&name, false)?;
+    let mut work: Work = Vec::new();
     for caller in 0..callers {
         let mut author = subject.caller(caller)?;
         work.push((0..each).map(|_| subject.request(author.as_mut())).collect::<Result<Vec<_>, _>>()?);
     }
+    together(bench, &subject, &name, work, &format!("{callers} threads, {each} calls each"))
+}
+
+/// Callers, each an OS thread that waits for its durable answer before it asks again, and the bare store at the
+/// same batch.
+pub(super) fn together(
+    bench: &Bench,
+    subject: &Subject,
+    name: &str,
+    work: Work,
+    conditions: &str,
+) -> Result<Figure, Diagnostic> {
+    let total = work.iter().map(Vec::len).sum::<usize>() as u64;
     let times: Mutex<Vec<u64>> = Mutex::new(Vec::new());
     let ledger = &subject.ledger;
+    let reader = ledger.reader()?;
+    let before = reader.heads(0..u64::MAX)?.len() as u64;
     let watch = Stopwatch::start();
     std::thread::scope(|scope| {
         for requests in work {
@@ -67,7 +87,7 @@ fn many(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
                 let mut own = Vec::with_capacity(requests.len());
                 for request in requests {
                     let watch = Stopwatch::start();
-                    if matches!(ledger.submit(request), Answer::Receipt(_)) {
+                    if matches!(ledger.submit(request), Answer::Receipt(receipt) if receipt.code.is_none()) {
                         own.push(nanos(watch.elapsed()));
                     }
                 }
@@ -80,24 +100,22 @@ fn many(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
     let wall = nanos(watch.elapsed());
     let mut times = times.into_inner().unwrap_or_default();
     times.sort_unstable();
-    let total = callers * each;
     if times.len() as u64 != total {
-        return Err(Error::new(Code::Internal, "not every caller was answered").into());
+        return Err(Error::new(Code::Internal, "not every caller was told yes").into());
     }
-    let reader = ledger.reader()?;
-    let heads = reader.heads(0..u64::MAX)?.len() as u64;
+    let heads = reader.heads(0..u64::MAX)?.len() as u64 - before;
     let batch = (total / heads.max(1)).max(1);
-    let raw = raw_append(&reader, &bench.paths(&format!("raw-many-{callers}")), batch, total)?;
+    let raw = raw_append(&reader, &bench.paths(&format!("raw-{name}")), batch, total)?;
     let (ours, limit) = (rate(total, wall), rate(total, sorted(&raw).iter().sum()));
     Ok(Figure {
-        name: format!("record.{callers}"),
+        name: name.to_owned(),
         p50_ns: Some(percentile(&times, 500)),
         p99_ns: Some(percentile(&times, 990)),
         p999_ns: Some(percentile(&times, 999)),
         per_second: Some(ours),
         limit: Some(format!("the bare store at batches of {batch} (rate)")),
         ratio: Some(ratio(ours, limit)),
-        conditions: format!("{callers} threads, {each} calls each"),
+        conditions: conditions.to_owned(),
     })
 }
 

@@ -1,9 +1,7 @@
 //! Is what is recorded what the rules answer? Member by member; values that nobody can derive again are taken as found.
 
 use super::recorded::Recorded;
-use crate::domains::{
-    DecisionEvent, Draft, Event, hold, ledger, outcome, parse_event, token, write_event,
-};
+use crate::domains::{DecisionEvent, Draft, Event, hold, ledger, outcome, parse_event, token, write_event};
 use crate::door;
 use crate::format::canonical::to_bytes;
 use crate::format::encoding::unhex;
@@ -29,7 +27,8 @@ pub(super) fn adopt(
             Event::Hold(hold::Event::Opened { hold, .. }),
             Ok(Event::Hold(hold::Event::Opened { hold: found, .. })),
         ) => {
-            if !found.strip_prefix('h').is_some_and(|hex| unhex::<8>(hex).is_some()) || !is_new_hold(&found) {
+            let well_formed = found.strip_prefix('h').is_some_and(|hex| unhex::<8>(hex).is_some());
+            if !(well_formed && is_new_hold(&found)) {
                 return Err("the hold's id is not a new one".to_owned());
             }
             *hold = found;
@@ -68,7 +67,10 @@ pub(super) fn compare(recorded: &Recorded, draft: &Draft, first: Option<u64>) ->
             let (found, ours) = (named(&recorded.kind, found_code.as_deref()), named(kind, code.as_deref()));
             return Err(format!("recorded is {found}, the rules answer {ours}"));
         }
-        return Err(format!("`{kind}` differs from what the rules answer in {}", member(&recorded.data, &data)));
+        return Err(format!(
+            "`{kind}` differs from what the rules answer in {}",
+            member(&recorded.data, &data)
+        ));
     }
     if *recorded.entity_kind != *draft.entity_kind || *recorded.entity_id != *draft.entity_id {
         return Err(format!(

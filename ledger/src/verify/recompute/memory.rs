@@ -78,7 +78,8 @@ impl Memory {
             None => None,
             Some(known) => {
                 let state = facts::hold_state(world, &known.hold, now, sources.ended).unwrap_or_default();
-                let same = *known.entity == *request.id.as_str() && known.args == short(&[&request.args_text]);
+                let same =
+                    *known.entity == *request.id.as_str() && known.args == short(&[&request.args_text]);
                 if known.over || !same || state == "pending" {
                     return Err("its idempotency key had its answer before".to_owned());
                 }
