@@ -76,7 +76,7 @@ impl Hand {
 fn authentic(story: &Story) {
     let pin = story.pin();
     let trust = Trust { key: Some(pin.key.clone()), heads: Vec::new(), pin: Some(pin) };
-    let how = How { threads: 1, screen: false, columns: true };
+    let how = How { threads: 1, screen: false, columns: true, recompute: true };
     let report = verify_live(&story.paths, &trust, how, &mut |_, _| ()).expect("a ledger");
     assert_eq!(report.verdict, Verdict::Authentic, "{:?}", report.finding);
 }

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Perform the ten items in a scope of their own, with workers of their own, and put everything back
+    /// Perform the ten items in a scope of their own, and put everything back
     Run(Run),
 }
 

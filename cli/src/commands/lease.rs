@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Open a lease under a grant, resolve it, record its fingerprints, and write the material to a new file of mode 0600
+    /// Fetch the credential of a grant once, into a new file of mode 0600
     Resolve(Box<Resolve>),
 }
 

@@ -145,8 +145,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         "hold",
         "Confirm what somebody else asked for; whoever asked asks again, and the gate answers anew.",
         &[],
-    )
-    .flow(Flow::Reports),
+    ),
     ActionSpec::new("hold.deny", "hold", "Say no to what somebody else asked for.", &[super::scope::REASON])
         .flow(Flow::Reduces),
     ActionSpec::new("hold.cancel", "hold", "Take back what you asked for yourself.", &[]).flow(Flow::Reduces),

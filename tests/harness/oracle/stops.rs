@@ -78,7 +78,7 @@ impl Oracle {
 
     /// The answer to a request that must be confirmed.
     pub(super) fn held(&mut self, ask: &Ask, open: Option<usize>) -> Said {
-        let said = |code: &str, entries, hold| {
+        let said = |code: &str, entries, hold: Option<usize>| {
             let effect = if hold.is_some() { "hold" } else { "refuse" };
             Said { effect, code: Some(code.to_owned()), entries, replay: false, hold }
         };
