@@ -97,7 +97,7 @@ fn listed(text: &str) -> Vec<(String, bool, String)> {
 }
 
 /// Holds a JSON value to what SPEC 16 lists: nothing missing, nothing more.
-fn holds(what: &str, value: &Value, text: &str) {
+pub fn holds(what: &str, value: &Value, text: &str) {
     let text = text.trim();
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         for item in value.as_array().unwrap_or_else(|| panic!("{what} is an array: {value}")) {
@@ -125,7 +125,7 @@ fn holds(what: &str, value: &Value, text: &str) {
 }
 
 /// What SPEC 16 lists for a command.
-fn row(command: &str) -> String {
+pub fn row(command: &str) -> String {
     let name = format!("`{command}`");
     let lines = spec_lines();
     let rows = lines.iter().skip_while(|line| !line.starts_with("| command |"));
@@ -436,16 +436,16 @@ fn hostile_text_is_shown_escaped_and_kept_as_it_is() {
             &format!("comment={hostile}"),
         ],
     );
-    let shown = home.expect(YES, &["show", "2", "--private"]).stdout;
+    let shown = home.expect(YES, &["show", "3", "--private"]).stdout;
     for c in ['\u{202e}', '\u{202c}', '\u{1b}', '\u{7}', '\u{200b}', '\u{e0041}', '\u{9b}', '\r'] {
         assert!(!shown.contains(c), "{c:?} is shown raw");
     }
     assert!(shown.contains("\\u{202e}gro") && shown.contains("é 🔑"), "{shown}");
     assert_eq!(shown.lines().filter(|line| line.starts_with("position")).count(), 1, "no line is forged");
-    let told = object(&home, YES, &["show", "2", "--private"]);
+    let told = object(&home, YES, &["show", "3", "--private"]);
     assert_eq!(told["parts"]["private"]["comment"], hostile, "nothing is normalised");
     assert_eq!(told["parts"]["args"]["comment"], hostile);
-    assert!(object(&home, YES, &["show", "2"])["parts"].as_object().expect("parts").is_empty());
+    assert!(object(&home, YES, &["show", "3"])["parts"].as_object().expect("parts").is_empty());
     // The same text where it is wrong is escaped in the error as well.
     let ran = home.expect(USAGE, &["do", FOUNDER[0], FOUNDER[1], hostile, "--id", "x"]);
     assert!(!ran.stderr.contains('\u{1b}') && !ran.stderr.contains('\u{202e}'), "{:?}", ran.stderr);
@@ -456,7 +456,7 @@ fn unicode_goes_where_text_may_stand_and_nowhere_else() {
     let home = begun();
     act(&home, YES, &["scope.close", "--id", "acme", "reason=Straße, 東京, e\u{301} ≠ é"]);
     assert_eq!(
-        object(&home, YES, &["show", "2", "--private"])["parts"]["private"]["reason"],
+        object(&home, YES, &["show", "3", "--private"])["parts"]["private"]["reason"],
         "Straße, 東京, e\u{301} ≠ é"
     );
     for args in [["scope.create", "--id", "äcme"], ["scope.create", "--id", "аcme"]] {
@@ -471,14 +471,14 @@ fn arguments_are_text_json_or_a_file() {
     let home = begun();
     std::fs::write(home.path("reason.txt"), "from a file ✓\n").expect("a file");
     act(&home, YES, &["scope.close", "--id", "acme", "reason=@reason.txt"]);
-    assert_eq!(object(&home, YES, &["show", "2", "--private"])["parts"]["args"]["reason"], "from a file ✓\n");
+    assert_eq!(object(&home, YES, &["show", "3", "--private"])["parts"]["args"]["reason"], "from a file ✓\n");
     act(&home, FAILED, &["scope.close", "--id", "acme", "reason=@nowhere.txt"]);
     act(&home, YES, &["scope.create", "--id", "b"]);
     act(&home, YES, &["scope.close", "--id", "b", "reason:=\"as \\u004aSON\""]);
-    assert_eq!(object(&home, YES, &["show", "4", "--private"])["parts"]["args"]["reason"], "as JSON");
+    assert_eq!(object(&home, YES, &["show", "5", "--private"])["parts"]["args"]["reason"], "as JSON");
     act(&home, YES, &["scope.create", "--id", "c"]);
     act(&home, YES, &["scope.close", "--id", "c", "reason=a=b:=c"]);
-    assert_eq!(object(&home, YES, &["show", "6", "--private"])["parts"]["args"]["reason"], "a=b:=c");
+    assert_eq!(object(&home, YES, &["show", "7", "--private"])["parts"]["args"]["reason"], "a=b:=c");
 }
 
 #[test]

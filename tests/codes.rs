@@ -30,6 +30,8 @@ const WHERE: &[(&str, &str)] = &[
     ("out_of_range", "fixtures/scenarios/gate.txt"),
     ("malformed_value", "fixtures/scenarios/gate.txt"),
     ("entity_required", "fixtures/scenarios/gate.txt"),
+    ("secret_in_arguments", "fixtures/scenarios/secret.txt"),
+    ("confirmation_required", "tests/constitution.rs"),
     ("clock_suspect", "fixtures/scenarios/ledger.txt"),
     ("queue_full", "tests/codes.rs"),
     ("outcome_unknown", "tests/codes.rs"),

@@ -40,6 +40,8 @@ fn every_figure_is_measured_with_its_limit_and_its_conditions() {
         "record.16",
         "record.64",
         "record.256",
+        "recompute",
+        "recompute.2",
         "restart",
         "restart.full",
         "stored.beyond",

@@ -18,14 +18,14 @@ const TOKEN: &str = "hvs.CAESIJ-test-token";
 const REFERENCE: &str = "vault://kv/build/registry#password";
 
 /// A Vault that answers every request with the same bytes, and then hangs up or not.
-struct Vault {
-    address: SocketAddr,
+pub struct Vault {
+    pub address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 /// How it ends after its bytes.
 #[derive(Clone, Copy, PartialEq)]
-enum End {
+pub enum End {
     Hangs,
     Waits,
 }
@@ -44,7 +44,7 @@ fn serve(mut stream: TcpStream, answer: &[u8], end: End, asked: &Mutex<Vec<Strin
 }
 
 impl Vault {
-    fn that(answer: impl Into<Vec<u8>>, end: End) -> Self {
+    pub fn that(answer: impl Into<Vec<u8>>, end: End) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -58,7 +58,7 @@ impl Vault {
     }
 
     /// Answers with a status and a body.
-    fn saying(status: &str, more: &str, body: &str) -> Self {
+    pub fn saying(status: &str, more: &str, body: &str) -> Self {
         let length = body.len();
         Self::that(format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{more}\r\n{body}"), End::Hangs)
     }
@@ -83,7 +83,7 @@ fn body(fields: &Value) -> String {
     .to_string()
 }
 
-fn private(path: &Path, text: &str) {
+pub fn private(path: &Path, text: &str) {
     fs::write(path, text).expect("a file");
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a mode");
 }

@@ -2,13 +2,81 @@
 
 use crate::harness::root;
 use crate::harness::scenario::{Case, parse, run};
+use chancery_ledger::domains::transcript::Reason;
 use chancery_ledger::domains::{ACTIONS, KINDS};
+use chancery_ledger::gate::MATRIX;
 use chancery_ledger::verify::{How, Trust, Verdict, verify_live};
 use chancery_ledger::{CODES, Class, Code};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The files, in the order of SPEC 10.
-const FILES: &[&str] = &["ledger", "scope", "principal", "key", "token", "host_key", "export", "gate"];
+const FILES: &[&str] = &[
+    "ledger",
+    "scope",
+    "principal",
+    "key",
+    "token",
+    "host_key",
+    "export",
+    "decision",
+    "role",
+    "capability",
+    "switch",
+    "hold",
+    "worker",
+    "job",
+    "claim",
+    "grant",
+    "lease",
+    "transcript",
+    "preflight",
+    "attention",
+    "drill",
+    "door",
+    "gate",
+    "secret",
+];
+
+/// The domains, in the order of section 10.
+const DOMAINS: &[&str] = &[
+    "ledger",
+    "scope",
+    "principal",
+    "key",
+    "token",
+    "host_key",
+    "export",
+    "decision",
+    "role",
+    "capability",
+    "switch",
+    "hold",
+    "worker",
+    "job",
+    "claim",
+    "grant",
+    "lease",
+    "transcript",
+    "preflight",
+    "attention",
+    "drill",
+    "door",
+];
+
+/// What the system does otherwise than in a sweep.
+const SYSTEM_ELSEWHERE: &[&str] = &["ledger.snapshot", "transcript.quarantine", "job.reject", "door.count"];
+
+/// The refusals of a worker that does not stand, SPEC 10.13.
+const STAND: &[&str] = &[
+    "worker_wrong",
+    "worker_disabled",
+    "worker_revoked",
+    "worker_stale",
+    "worker_unhealthy",
+    "worker_untrusted",
+    "worker_capability_missing",
+    "worker_scope_wrong",
+];
 
 /// Kinds that no request of a person makes happen, and the test that has them.
 const KINDS_ELSEWHERE: &[(&str, &str)] = &[("ledger.snapshotted", "gate.rs")];
@@ -28,11 +96,12 @@ fn tell(name: &str) {
         let (story, _home) = run(&file, case);
         let pin = story.pin();
         let trust = Trust { key: Some(pin.key.clone()), heads: Vec::new(), pin: Some(pin) };
-        let how = How { threads: 1, screen: false, columns: true };
+        let how = How { threads: 1, screen: false, columns: true, recompute: false };
         let report = verify_live(&story.paths, &trust, how, &mut |_, _| ()).expect("a ledger");
         let suspects = case.lines.iter().any(|line| line.words.iter().any(|word| word == "key.suspect"));
         let fits = report.verdict == Verdict::Authentic || (suspects && report.verdict == Verdict::Suspect);
         assert!(fits, "{file}: `{}` ends {:?}: {:?}", case.title, report.verdict, report.finding);
+        crate::recompute::holds(&story, &format!("{file}: `{}`", case.title));
     }
     eprintln!("{file}: {} cases", cases.len());
 }
@@ -77,12 +146,94 @@ fn stories_of_the_gate_hold() {
     tell("gate");
 }
 
+#[test]
+fn stories_of_decision_hold() {
+    tell("decision");
+}
+
+#[test]
+fn stories_of_role_hold() {
+    tell("role");
+}
+
+#[test]
+fn stories_of_capability_hold() {
+    tell("capability");
+}
+
+#[test]
+fn stories_of_switch_hold() {
+    tell("switch");
+}
+
+#[test]
+fn stories_of_hold_hold() {
+    tell("hold");
+}
+
+#[test]
+fn stories_of_worker_hold() {
+    tell("worker");
+}
+
+#[test]
+fn stories_of_job_hold() {
+    tell("job");
+}
+
+#[test]
+fn stories_of_claim_hold() {
+    tell("claim");
+}
+
+#[test]
+fn stories_of_grant_hold() {
+    tell("grant");
+}
+
+#[test]
+fn stories_of_lease_hold() {
+    tell("lease");
+}
+
+#[test]
+fn stories_of_transcript_hold() {
+    tell("transcript");
+}
+
+#[test]
+fn stories_of_preflight_hold() {
+    tell("preflight");
+}
+
+#[test]
+fn stories_of_attention_hold() {
+    tell("attention");
+}
+
+#[test]
+fn stories_of_drill_hold() {
+    tell("drill");
+}
+
+#[test]
+fn stories_of_door_hold() {
+    tell("door");
+}
+
+#[test]
+fn stories_of_secret_hold() {
+    tell("secret");
+}
+
 /// What the cases name: actions, kinds, and codes by the word before them.
 #[derive(Default)]
 struct Named {
     actions: Vec<String>,
     kinds: BTreeSet<String>,
     codes: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Actions of the system that a sweep did.
+    swept: BTreeSet<String>,
     /// Action and the refusal that it got.
     refusals: BTreeSet<(String, String)>,
 }
@@ -104,6 +255,27 @@ fn named(cases: &[Case], named: &mut Named) {
                 }
                 ("then", ["entry", _, kind, ..]) => {
                     named.kinds.insert((*kind).to_owned());
+                }
+                ("then", ["hold", again @ ..]) => {
+                    let kind = if again.is_empty() { "hold.opened" } else { "decision.held" };
+                    named.kinds.insert(kind.to_owned());
+                    named.codes.entry("hold").or_default().insert("confirmation_required".to_owned());
+                }
+                ("then", ["quarantine", _]) => {
+                    named.kinds.insert("transcript.quarantined".to_owned());
+                    named.codes.entry("refuse").or_default().insert("quarantined".to_owned());
+                    named.refusals.insert((action.clone(), "quarantined".to_owned()));
+                }
+                ("then", ["reject", _]) => {
+                    named.kinds.insert("job.result_rejected".to_owned());
+                    named.codes.entry("refuse").or_default().insert("result_rejected".to_owned());
+                    named.refusals.insert((action.clone(), "result_rejected".to_owned()));
+                }
+                ("then", ["also" | "before" | "last", kind, ..]) => {
+                    named.kinds.insert((*kind).to_owned());
+                }
+                ("then", ["swept", actions @ ..]) => {
+                    named.swept.extend(actions.iter().map(|a| (*a).to_owned()))
                 }
                 ("then", [word, code, ..]) => {
                     let Some(word) =
@@ -152,8 +324,9 @@ fn every_file_of_scenarios_is_told() {
 #[test]
 fn every_action_has_a_case_in_the_order_of_its_declaration() {
     for domain in ACTIONS {
-        let declared: Vec<&str> = domain.iter().map(|spec| spec.id).collect();
-        let name = declared[0].split('.').next().expect("a domain");
+        let asked = |id: &&str| MATRIX.iter().any(|rule| rule.action == *id && !rule.roles.is_empty());
+        let declared: Vec<&str> = domain.iter().map(|spec| spec.id).filter(asked).collect();
+        let name = domain[0].id.split('.').next().expect("a domain");
         let mut own = Named::default();
         named(&cases(name).1, &mut own);
         let told: Vec<&str> =
@@ -165,6 +338,39 @@ fn every_action_has_a_case_in_the_order_of_its_declaration() {
         all_named().actions.into_iter().filter(|action| !known.contains(action.as_str())).collect();
     // The one misspelt action shows what is said of an unknown one.
     assert_eq!(unknown, ["scope.opne"]);
+}
+
+#[test]
+fn every_action_of_the_system_is_swept_or_shown_elsewhere() {
+    let mut told = all_named().swept;
+    told.extend(SYSTEM_ELSEWHERE.iter().map(|id| (*id).to_owned()));
+    let own = MATRIX.iter().filter(|rule| rule.roles.is_empty()).map(|rule| rule.action.to_owned());
+    assert_eq!(told, own.collect());
+}
+
+#[test]
+fn the_eight_refusals_are_shown_at_claim_transcript_and_result() {
+    let told = all_named().refusals;
+    for action in ["claim.acquire", "transcript.append", "job.report"] {
+        for code in STAND {
+            assert!(told.contains(&(action.to_owned(), (*code).to_owned())), "{action} {code}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_of_quarantine_and_every_class_of_rejection_has_a_case() {
+    let text = FILES.iter().map(|name| {
+        let file = root().join(format!("fixtures/scenarios/{name}.txt"));
+        std::fs::read_to_string(file).expect("scenarios")
+    });
+    let text: String = text.collect();
+    for reason in Reason::NAMES {
+        assert!(text.contains(&format!("then quarantine {reason}\n")), "{reason}");
+    }
+    for class in ["malformed", "mismatched", "non_allowlisted", "secret_looking"] {
+        assert!(text.contains(&format!("then reject {class}\n")), "{class}");
+    }
 }
 
 #[test]
@@ -214,9 +420,7 @@ fn spans(text: &str) -> Vec<&str> {
 fn refusals_are_those_that_section_10_names_for_the_domain() {
     let spec = std::fs::read_to_string(root().join("SPEC.md")).expect("SPEC");
     let told = all_named().refusals;
-    for (number, domain) in
-        ["ledger", "scope", "principal", "key", "token", "host_key", "export"].iter().enumerate()
-    {
+    for (number, domain) in DOMAINS.iter().enumerate() {
         let heading = format!("### 10.{} {domain}\n", number + 1);
         let start = spec.find(&heading).unwrap_or_else(|| panic!("no heading `{}`", heading.trim()));
         let body = &spec[start + heading.len()..];
@@ -226,10 +430,19 @@ fn refusals_are_those_that_section_10_names_for_the_domain() {
             .filter(|span| Code::parse(span).is_some_and(|code| code.class() == Class::Refusal))
             .collect();
         let prefix = format!("{domain}.");
+        let stand = |code: &&str| STAND.contains(code);
+        // Section 10.13 lists the refusals of a worker that does not stand, for all who ask.
+        let elsewhere = body.contains("those of 10.13");
         let found: BTreeSet<&str> = told
             .iter()
-            .filter(|(action, _)| action.starts_with(&prefix))
-            .map(|(_, code)| code.as_str())
+            .map(|(action, code)| (action.as_str(), code.as_str()))
+            .filter(|(action, code)| match (action.starts_with(&prefix), *domain) {
+                (_, "worker") if stand(code) => true,
+                // Whatever is held is refused with it.
+                (_, domain) if *code == "hold_limit" => domain == "hold",
+                (own, _) => own && !(elsewhere && stand(code)),
+            })
+            .map(|(_, code)| code)
             .collect();
         assert_eq!(found, listed, "section 10.{}: cases, and text", number + 1);
     }

@@ -7,6 +7,7 @@ use chancery_ledger::domains::{ACTIONS, KINDS};
 use chancery_ledger::format::entry;
 use chancery_ledger::format::hash::CONTEXTS;
 use chancery_ledger::format::limits::TABLE;
+use chancery_ledger::secrets::DETECTORS;
 use chancery_ledger::verify::{FindingCode, Verdict};
 use chancery_ledger::{CODES, Class, Code};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ fn spec() -> String {
 }
 
 /// The text of a section, its subsections included.
-fn section(number: &str) -> String {
+pub fn section(number: &str) -> String {
     let spec = spec();
     let level = number.matches('.').count() + 2;
     let dot = if level == 2 { "." } else { "" };
@@ -32,7 +33,7 @@ fn section(number: &str) -> String {
 }
 
 /// Rows of the table that begins with these heads; a `|` that is escaped belongs to its cell.
-fn table(text: &str, first: &str) -> Vec<Vec<String>> {
+pub fn table(text: &str, first: &str) -> Vec<Vec<String>> {
     let mut lines = text.lines().skip_while(|line| !line.starts_with(&format!("| {first} |")));
     assert!(lines.next().is_some(), "the table `{first}` is there");
     let cells = |line: &str| -> Vec<String> {
@@ -45,12 +46,12 @@ fn table(text: &str, first: &str) -> Vec<Vec<String>> {
     lines.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
-fn plain(cell: &str) -> &str {
+pub fn plain(cell: &str) -> &str {
     cell.trim_matches('`')
 }
 
 /// Code spans outside of code blocks.
-fn spans(text: &str) -> Vec<String> {
+pub fn spans(text: &str) -> Vec<String> {
     let mut outside = String::new();
     for (i, part) in text.split("```").enumerate() {
         if i % 2 == 0 {
@@ -134,32 +135,46 @@ fn findings_are_those_that_section_14_names() {
         "contradicted",
         "count",
         "data",
+        "decisions",
         "ended",
         "entries",
+        "entry",
         "export",
+        "for",
         "form",
         "frontier",
         "good",
+        "h",
+        "hash",
         "head",
         "heads",
+        "hold",
+        "key",
         "keys",
+        "launcher",
+        "ledger",
         "log",
         "n",
         "name",
+        "not_after",
+        "now",
         "order",
         "p",
         "parts",
+        "policy",
         "position",
         "prev",
         "private",
         "request",
+        "rules",
         "sig",
         "silence",
+        "system",
         "system_key",
         "time",
         "tree",
         "vkey",
-        "key",
+        "wall",
     ];
     let declared: BTreeSet<String> = FindingCode::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     assert_eq!(declared.len(), FindingCode::ALL.len());
@@ -234,20 +249,22 @@ fn arguments_of_actions_are_those_of_section_10() {
     }
 }
 
-/// Leaves of a story that touches every kind of event but the snapshot's.
+/// Leaves of two stories that touch every kind of event but the snapshot's.
 fn leaves() -> Vec<serde_json::Value> {
-    let home = Home::new();
-    let mut story = Story::begin(home.path("").as_path(), Form::Entries);
-    story.everything();
-    let reader = story.ledger.reader().expect("a reader");
     let mut leaves = Vec::new();
-    let size = reader.size().expect("a size");
-    reader
-        .leaves(0..size, |_, leaf| {
-            leaves.push(serde_json::from_slice(leaf).expect("JSON"));
-            Ok(())
-        })
-        .expect("leaves");
+    for tell in [Story::everything, Story::governed_everything] {
+        let home = Home::new();
+        let mut story = Story::begin(home.path("").as_path(), Form::Entries);
+        tell(&mut story);
+        let reader = story.ledger.reader().expect("a reader");
+        let size = reader.size().expect("a size");
+        reader
+            .leaves(0..size, |_, leaf| {
+                leaves.push(serde_json::from_slice(leaf).expect("JSON"));
+                Ok(())
+            })
+            .expect("leaves");
+    }
     leaves
 }
 
@@ -318,7 +335,15 @@ fn data_of_events_is_what_section_10_lists() {
     all.remove("ledger.snapshotted");
     all.remove("key.suspected");
     seen.remove("key.suspected");
-    assert_eq!(seen, all, "the story touches every kind");
+    assert_eq!(seen, all, "the stories touch every kind");
+}
+
+#[test]
+fn detectors_are_those_of_section_8_1() {
+    let rows = table(&section("8.1"), "detector");
+    let listed: Vec<(&str, &str)> = rows.iter().map(|row| (plain(&row[0]), row[1].as_str())).collect();
+    let declared: Vec<(&str, &str)> = DETECTORS.iter().map(|row| (row.name, row.what)).collect();
+    assert_eq!(listed, declared);
 }
 
 /// Commands of a `--help`.

@@ -3,6 +3,7 @@
 mod child;
 mod cqrs;
 mod event;
+mod gate;
 mod report;
 mod rounds;
 mod server;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 pub(crate) type Done<T> = Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "Usage: peers [--on DIR] [--rounds N] [--entries N] [--json] [--smoke]
+       peers gate [--rounds N] [--requests N] [--only TEXT] [--json] [--smoke]
 
   --on DIR      directory for everything that is written, on the disk that counts [default: a temporary one]
   --rounds N    interleaved rounds, of which the median counts [default: 5]
@@ -35,10 +37,9 @@ struct Args {
 }
 
 /// The arguments, or what to print instead.
-fn args() -> Result<Args, String> {
+fn args(mut given: impl Iterator<Item = String>) -> Result<Args, String> {
     let mut plan = Plan { on: std::env::temp_dir(), entries: 100_000, rounds: 5 };
     let mut json = false;
-    let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         let mut value = || given.next().ok_or(format!("`{name}` needs a value\n\n{USAGE}"));
         let number = |text: String| match text.parse::<u32>() {
@@ -97,14 +98,19 @@ fn field() -> Done<Field> {
     Ok(Field { candidates: found, skipped })
 }
 
-fn run(args: &Args) -> Done<()> {
+fn run(args: &Args) -> Done<(String, report::Figures)> {
     let Field { mut candidates, skipped } = field()?;
     let all = rounds::interleave(&mut candidates, &args.plan)?;
     let conditions = report::conditions(&args.plan, event::Event::nth(0).json()?.len());
     let table = report::table(&all, &conditions, &skipped);
-    if args.json {
+    Ok((table, report::figures(&all, &args.plan, conditions)))
+}
+
+/// Tells what was measured, when it was.
+fn tell(measured: Done<(String, report::Figures)>, json: bool) -> Done<()> {
+    let (table, figures) = measured?;
+    if json {
         writeln!(std::io::stderr(), "{table}")?;
-        let figures = report::figures(&all, &args.plan, conditions);
         writeln!(std::io::stdout(), "{}", serde_json::to_string(&figures)?)?;
     } else {
         writeln!(std::io::stdout(), "{table}")?;
@@ -113,18 +119,25 @@ fn run(args: &Args) -> Done<()> {
 }
 
 fn main() -> ExitCode {
-    let args = match args() {
-        Ok(args) => args,
-        Err(text) => {
-            let _ = writeln!(std::io::stderr(), "{text}");
-            return ExitCode::from(2);
-        }
+    let mut given = std::env::args().skip(1).peekable();
+    let told = if given.next_if(|first| first == "gate").is_some() {
+        gate::args(given).map(|args| {
+            let (table, figures) = gate::run(&args)?;
+            let right = gate::all_right(&figures);
+            tell(Ok((table, figures)), args.json).and(right)
+        })
+    } else {
+        args(given).map(|args| tell(run(&args), args.json))
     };
-    match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    match told {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             let _ = writeln!(std::io::stderr(), "peers: {error}");
             ExitCode::FAILURE
+        }
+        Err(text) => {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(2)
         }
     }
 }

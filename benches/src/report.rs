@@ -11,6 +11,10 @@ const OURS: &str = "chancery";
 pub(crate) struct Figure {
     pub(crate) name: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) p50_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) p99_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) per_second: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) limit: Option<String>,
@@ -27,7 +31,7 @@ pub(crate) struct Figures {
 }
 
 /// `a / b` with two digits after the point.
-fn ratio(a: u64, b: u64) -> String {
+pub(crate) fn ratio(a: u64, b: u64) -> String {
     let hundredths = u128::from(a) * 100 / u128::from(b.max(1));
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
@@ -72,6 +76,7 @@ pub(crate) fn figures(all: &[Rates], plan: &Plan, conditions: String) -> Figures
                 limit: Some(format!("{}, {b}/s (rate)", rates.name)),
                 ratio: Some(ratio(a, b)),
                 conditions: format!("commits of {batch}"),
+                ..Figure::default()
             });
         }
     }

@@ -6,7 +6,7 @@ use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::ids::{IdempotencyKey, PrincipalId, Scope};
 use chancery_ledger::format::json::Value;
 use chancery_ledger::format::key::{PrivateKey, parse_author_key_file};
-use chancery_ledger::gate::{Attest, Credential, new_request};
+use chancery_ledger::gate::{Attest, Credential, Request, new_request};
 use chancery_ledger::store::read_secret;
 use chancery_ledger::{Answer, Code, Effect, Entropy, Error, Ledger, Receipt, statement};
 use std::path::Path;
@@ -33,6 +33,12 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    /// A request for `action` on `id` with arguments of all kinds.
+    pub(crate) fn with(action: &str, scope: &Scope, id: &str, args: Vec<(&str, Value)>) -> Self {
+        let members = args.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Self { args: Value::Object(members.collect()), ..Self::new(action, scope, id, &[]) }
+    }
+
     /// A request for `action` on `id`.
     pub(crate) fn new(action: &str, scope: &Scope, id: &str, args: &[(&str, &str)]) -> Self {
         let members = args.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
@@ -60,15 +66,14 @@ pub(crate) fn read_key(path: &Path) -> Result<Who, Diagnostic> {
     }
 }
 
-/// Asks a ledger that this process has open, and waits for the durable answer.
-pub(crate) fn ask(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Receipt, Diagnostic> {
+/// Puts a request together as `who` would ask it.
+pub(crate) fn build(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Request, Diagnostic> {
     let mut entropy = Entropy::default();
     let key = match ask.key {
         Some(key) => key,
         None => IdempotencyKey::parse(&hex(&entropy.take::<16>()?))
             .map_err(|error| Error::new(Code::Internal, error.to_string()))?,
     };
-    let retry = key.clone();
     let name = ledger.origin().name().to_owned();
     let mut request =
         new_request(&ask.action, &ask.scope, ask.id.as_deref(), &name, ask.args, key, entropy.take()?)?;
@@ -77,16 +82,21 @@ pub(crate) fn ask(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Receipt, Diagn
         Who::Token(token) => request.credential = Credential::Token(token.clone()),
         Who::Key(principal, private) => {
             let id = private.public().id();
-            let seq = match ask.seq {
-                Some(seq) => seq,
-                None => ledger.look(move |world| world.keys.get(id).map_or(1, |key| key.next)),
-            };
+            let next = || ledger.look(|world| world.keys.get(id).map_or(1, |key| key.next));
+            let seq = ask.seq.unwrap_or_else(next);
             let log = ledger.origin().to_string();
             request.attestation = Some(Attest { log: log.clone(), key: id, seq, sig: [0; 64] });
             let text = statement(&request, &log, principal.as_str(), seq).unwrap_or_default();
             request.attestation = Some(Attest { log, key: id, seq, sig: private.sign(&text) });
         }
     }
+    Ok(request)
+}
+
+/// Asks a ledger that this process has open, and waits for the durable answer.
+pub(crate) fn ask(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Receipt, Diagnostic> {
+    let request = build(ledger, who, ask)?;
+    let retry = request.key.clone();
     match ledger.submit(request) {
         Answer::Receipt(receipt) => Ok(*receipt),
         Answer::Conflict(conflict) => Err(conflict.into()),

@@ -76,6 +76,16 @@ impl Diagnostic {
         )
     }
 
+    /// The stable code.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What went wrong, in a sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     fn exit(&self) -> u8 {
         match self.code.class() {
             Class::Invalid => exit::USAGE,

@@ -4,12 +4,15 @@ mod client;
 mod commands;
 mod damage;
 mod diagnostic;
+mod drill;
+mod execute;
 mod exit;
 mod known_hosts;
 mod machine;
 mod measure;
 mod output;
 mod provider;
+mod work;
 
 use clap::Parser;
 use std::process::ExitCode;

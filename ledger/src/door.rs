@@ -168,14 +168,13 @@ impl Door {
         (now, wall): (i64, i64),
     ) -> Result<Option<Recorded>> {
         let fresh: [u8; 32] = self.entropy.take()?;
-        let Answered { code, message, mut drafts } =
+        let Answered { code, message, drafts } =
             answer(&self.world, &self.origin, request, caller, facts, &fresh, (now, wall));
         let Some(first) = drafts.first() else { return Ok(None) };
-        let (effect, _) = domains::outcome(&first.event);
-        let only_said = matches!(first.event, Event::Decision(_));
-        if only_said && self.world.door.is_over(&caller.principal, now) {
+        if is_only_counted(&self.world, caller, &first.event, now) {
             return Ok(None);
         }
+        let (effect, _) = domains::outcome(&first.event);
         let hold = match &first.event {
             Event::Hold(domains::hold::Event::Opened { hold, .. })
             | Event::Decision(DecisionEvent::Held { hold }) => Some(hold.clone()),
@@ -187,19 +186,10 @@ impl Door {
             let stage = self.world.settings().stage.as_str();
             secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
         }
-        if let Some(id) = caller.session.as_deref().filter(|id| self.world.tokens.is_once(id)) {
-            let ends_itself =
-                drafts.iter().any(|draft| draft.entity_kind == "token" && draft.entity_id == id);
-            if !ends_itself {
-                drafts.push(domains::token::spent(id));
-            }
-        }
-        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len());
-        for mut draft in drafts {
-            let mut cause = std::mem::take(&mut draft.cause);
-            cause.extend(entries.first().map(|first| first.position));
-            cause.sort_unstable();
-            cause.dedup();
+        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len() + 1);
+        let mut drafts = drafts.into_iter();
+        while let Some(draft) = drafts.next().or_else(|| spent(&self.world, caller)) {
+            let cause = cause(&draft, entries.first().map(|first| first.position));
             let asked = entries.is_empty().then_some((request, key));
             entries.push(self.seal(draft, request.scope.as_str(), caller, asked, cause, now)?);
         }
@@ -400,6 +390,26 @@ pub(crate) fn answer(
             Answered { code, message, drafts }
         }
     }
+}
+
+/// Whether an answer that begins with this event is a no that is only counted.
+pub(crate) fn is_only_counted(world: &World, caller: &Caller, first: &Event, now: i64) -> bool {
+    matches!(first, Event::Decision(_)) && world.door.is_over(&caller.principal, now)
+}
+
+/// The end of the caller's token, when it is for one answer and what was answered has not ended it already.
+pub(crate) fn spent(world: &World, caller: &Caller) -> Option<Draft> {
+    let id = caller.session.as_deref().filter(|id| world.tokens.is_once(id))?;
+    Some(domains::token::spent(id))
+}
+
+/// What an entry rests on: what its draft says, and the first entry of its own request.
+pub(crate) fn cause(draft: &Draft, first: Option<u64>) -> Vec<u64> {
+    let mut cause = draft.cause.clone();
+    cause.extend(first);
+    cause.sort_unstable();
+    cause.dedup();
+    cause
 }
 
 fn decision(request: &Request, event: Event) -> Draft {

@@ -1,7 +1,7 @@
 //! What does the shell read for a request, and from where? What has ended, parts to compare with, an earlier hold.
 
 use crate::code::Code;
-use crate::domains::hold::Event as HoldEvent;
+use crate::domains::hold::{Event as HoldEvent, Standing};
 use crate::domains::{Event, Facts, Need, World, needs, parse_event};
 use crate::error::{Error, Result};
 use crate::format::entry;
@@ -45,11 +45,11 @@ pub(crate) fn gather(
     Ok(facts)
 }
 
-/// The hold that the entry at `position` opened, and what became of it.
+/// The hold that the entry at `position` opened, and what became of it by now.
 pub(crate) fn hold_at(
     world: &World,
     reader: &Reader,
-    position: u64,
+    (position, now): (u64, i64),
     ended: &dyn Fn(&str, &str) -> Result<Option<String>>,
 ) -> Result<Option<(String, String)>> {
     let Some(leaf) = reader.leaf(position)? else { return Ok(None) };
@@ -60,10 +60,21 @@ pub(crate) fn hold_at(
     let event = parse_event(entry.kind, entry.data.get().as_bytes())
         .map_err(|error| Error::new(Code::LedgerDamaged, error.to_string()))?;
     let Event::Hold(HoldEvent::Opened { hold, .. }) = event else { return Ok(None) };
-    let state = match world.holds.get(&hold) {
-        Some(live) if live.standing == crate::domains::hold::Standing::Pending => "pending".to_owned(),
-        Some(_) => "approved".to_owned(),
-        None => ended("hold", &hold)?.unwrap_or_default(),
-    };
+    let state = hold_state(world, &hold, now, ended)?;
     Ok(Some((hold, state)))
+}
+
+/// What became of a hold by now.
+pub(crate) fn hold_state(
+    world: &World,
+    hold: &str,
+    now: i64,
+    ended: &dyn Fn(&str, &str) -> Result<Option<String>>,
+) -> Result<String> {
+    Ok(match world.holds.get(hold) {
+        Some(live) if now >= live.until => "expired".to_owned(),
+        Some(live) if live.standing == Standing::Pending => "pending".to_owned(),
+        Some(_) => "approved".to_owned(),
+        None => ended("hold", hold)?.unwrap_or_default(),
+    })
 }

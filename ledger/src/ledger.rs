@@ -71,7 +71,7 @@ pub struct Ledger {
     snapshots: Mutex<Snapshots>,
     pub(crate) clock: Clock,
     pub(crate) published: Arc<Published>,
-    pub(crate) fingerprints: FingerprintKey,
+    pub(crate) fingerprints: Arc<FingerprintKey>,
     _lock: Lock,
 }
 
@@ -230,10 +230,11 @@ impl Ledger {
             trace,
             published,
             counted: Counted::default(),
+            fingerprints: Arc::new(fingerprints),
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.answered.add(Vec::new(), 1, opened.address);
-        Self::start(writer, lock, paths, 0, (clock, fingerprints))
+        Self::start(writer, lock, paths, 0, clock)
     }
 
     /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
@@ -311,17 +312,13 @@ impl Ledger {
             trace,
             published,
             counted: Counted::default(),
+            fingerprints: Arc::new(fingerprints),
         };
-        Self::start(writer, lock, paths, loaded.from, (clock, fingerprints))
+        Self::start(writer, lock, paths, loaded.from, clock)
     }
 
-    fn start(
-        writer: Writer,
-        lock: Lock,
-        paths: Paths,
-        snapshot: u64,
-        (clock, fingerprints): (Clock, FingerprintKey),
-    ) -> Result<Self> {
+    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64, clock: Clock) -> Result<Self> {
+        let fingerprints = Arc::clone(&writer.fingerprints);
         let published = Arc::clone(&writer.published);
         let queue = Arc::new(Queue::default());
         let inbox = Arc::clone(&queue);

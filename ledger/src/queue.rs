@@ -60,7 +60,10 @@ impl Queue {
         if state.closed {
             return Err(Error::new(Code::Stopped, "the writer has ended"));
         }
-        if state.main.len() + state.reserved.len() + waiting.len() > QUEUE {
+        let reducing = waiting.iter().filter(|waiting| waiting.request.spec.reduces_risk()).count();
+        let rest = waiting.len() - reducing;
+        // What waits in one queue takes no room in the other: a sweep stops jobs while the rest is full.
+        if state.reserved.len() + reducing > QUEUE || state.main.len() + rest > QUEUE {
             return Err(Error::new(
                 Code::QueueFull,
                 format!("there is no room for {} requests", waiting.len()),

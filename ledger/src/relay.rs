@@ -24,14 +24,17 @@ pub(crate) fn is_relay(request: &Request) -> bool {
     relays && request.tainted.is_none()
 }
 
-/// Looks for what was handed out for the job of a relay, whatever it stands in.
+/// Looks for what was handed out for the job of a relay, whatever it stands in. What was looked for before is not looked
+/// for again: the writer asks once more, because a lease may have been resolved since the request came in.
 pub(crate) fn search(world: &World, key: &FingerprintKey, request: &mut Request) {
     let job = At { scope: request.scope.as_str(), id: request.id.as_str() };
-    let known: Vec<Fingerprint> =
-        world.leases.fingerprints(job).iter().filter_map(|text| Fingerprint::parse(text)).collect();
-    if known.is_empty() {
+    // Where there is no such job, the worker may hold one of that id in another scope.
+    let known = world.leases.fingerprints(job, world.jobs.get(job).is_none());
+    if known.len() == request.searched {
         return;
     }
+    request.searched = known.len();
+    let known: Vec<Fingerprint> = known.into_iter().filter_map(Fingerprint::parse).collect();
     let Value::Object(members) = &request.args else { return };
     for (name, value) in members {
         if value.text().is_some_and(|text| find(key, &known, text).is_some()) {
@@ -41,17 +44,18 @@ pub(crate) fn search(world: &World, key: &FingerprintKey, request: &mut Request)
     }
 }
 
-/// A request of the system's own; its key is drawn from what makes the occasion, so that it is recorded once.
+/// A request of the system's own; its key is drawn from what makes the occasion, so that it is recorded once, and from
+/// the minute, so that a no is not the last word.
 pub(crate) fn own(
     action: &str,
     scope: &Scope,
     id: &str,
     args: Value,
-    occasion: i64,
+    (occasion, minute): (i64, i64),
     ledger: &str,
     salt: [u8; 32],
 ) -> Option<Request> {
-    let text = format!("{action} {scope} {id} {occasion}");
+    let text = format!("{action} {scope} {id} {occasion} {minute}");
     let digest = IDEMPOTENCY.digest(text.as_bytes());
     let key = IdempotencyKey::parse(&hex(&digest.0)).ok()?;
     let mut request = new_request(action, scope, Some(id), ledger, args, key, salt).ok()?;
@@ -69,7 +73,7 @@ pub(crate) fn counted(
 ) -> Option<Request> {
     let count = Value::Int(i64::try_from(count).ok()?);
     let members = [("count".to_owned(), count), ("minute".to_owned(), Value::Int(minute))];
-    own("door.count", scope, actor, Value::Object(members.into()), minute, ledger, salt)
+    own("door.count", scope, actor, Value::Object(members.into()), (minute, 0), ledger, salt)
 }
 
 /// The system's request in place of a tainted one; none of what was relayed is in it.

@@ -2,6 +2,7 @@
 //! already decided. SPEC 8.
 
 use crate::answer::Answer;
+use crate::domains::door::minute_of;
 use crate::domains::{Due, due};
 use crate::entropy::Entropy;
 use crate::error::Result;
@@ -24,8 +25,8 @@ impl Ledger {
         for (at, due) in found.iter().enumerate() {
             let salt = entropy.take()?;
             let name = self.origin().name();
-            let request =
-                relay::own(due.action, &due.scope, &due.id, Value::object(), due.occasion, name, salt);
+            let occasion = (due.occasion, minute_of(now));
+            let request = relay::own(due.action, &due.scope, &due.id, Value::object(), occasion, name, salt);
             let Some(request) = request else { continue };
             let send = send.clone();
             let reply: crate::Reply = Box::new(move |answer| {

@@ -7,6 +7,7 @@ use crate::domains::door::minute_of;
 use crate::domains::{self, Facts};
 use crate::door::{Conflict, Door, Recorded, Sealed};
 use crate::error::{Error, Result};
+use crate::fingerprint::FingerprintKey;
 use crate::format::checkpoint::{Checkpoint, Note};
 use crate::format::entry;
 use crate::format::hash::{ARGS, Digest};
@@ -45,6 +46,7 @@ pub(crate) struct Writer {
     pub(crate) trace: Tracer,
     pub(crate) published: Arc<Published>,
     pub(crate) counted: Counted,
+    pub(crate) fingerprints: Arc<FingerprintKey>,
 }
 
 /// What may have ended: asked before the table is, because most of what is asked about has not.
@@ -178,6 +180,9 @@ impl Writer {
             Err(conflict) => return Ready::Conflict(conflict),
         };
         let warning = self.warning(&request, &caller);
+        if relay::is_relay(&request) {
+            relay::search(&self.door.world, &self.fingerprints, &mut request);
+        }
         if request.tainted.is_some() {
             match self.without_secret(&request, &caller, entries, now) {
                 Ok(Ok(clean)) => request = clean,
@@ -187,7 +192,7 @@ impl Writer {
             caller = Caller::by_key(domains::principal::SYSTEM);
         }
         let key = gate::idempotency_digest(&caller.principal, &request.scope, request.spec.id, &request.key);
-        let prior = match self.find(&key, keys) {
+        let prior = match self.find(&key, keys, now) {
             Ok(Prior::None) => None,
             Ok(Prior::Answered) => return Ready::Replay(key, Box::new(request)),
             // A hold is not final: the same request under the same key asks again.
@@ -291,7 +296,7 @@ impl Writer {
     }
 
     /// Whether an entry answered this key: one of this batch, or one of the store.
-    fn find(&self, key: &Digest, keys: &HashMap<Digest, u64>) -> Result<Prior> {
+    fn find(&self, key: &Digest, keys: &HashMap<Digest, u64>, now: i64) -> Result<Prior> {
         if keys.contains_key(key) {
             return Ok(Prior::Answered);
         }
@@ -301,7 +306,7 @@ impl Writer {
             return Ok(Prior::None);
         }
         let ended = |kind: &str, id: &str| self.ended(kind, id);
-        Ok(match facts::hold_at(&self.door.world, &self.reader, position, &ended)? {
+        Ok(match facts::hold_at(&self.door.world, &self.reader, (position, now), &ended)? {
             Some((_, state)) if state == "pending" => Prior::Answered,
             Some(hold) => Prior::Held(position, hold),
             None => Prior::Answered,

@@ -4,10 +4,18 @@
 pub mod bench;
 pub mod corpus;
 pub mod forge;
+pub mod governed;
+pub mod invariants;
+pub mod journey;
+pub mod leaves;
+pub mod oracle;
+pub mod outcome;
+pub mod run;
 pub mod scenario;
 pub mod site;
 pub mod story;
 pub mod strikes;
+pub mod work;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -38,6 +46,12 @@ pub fn root() -> &'static Path {
 impl Home {
     pub fn new() -> Self {
         Self { dir: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    /// The same in memory, where there is such a place: for tests that are not about the disk.
+    pub fn in_memory() -> Self {
+        let found = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { dir: found.expect("a temporary directory") }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -2,30 +2,39 @@
 //!
 //! ```text
 //! case TITLE
-//!   given cast | entries | key NAME | clock MS | pass MS | reopen | person ID SCOPE KIND ROLE | keys WHO N | tokens WHO N
+//!   given entries | staging | warnings   how the ledger begins
+//!   given cast | work | worker ID | job ID | grant ID JOB | sweep | entries | key NAME | clock MS | pass MS | reopen | person ID SCOPE KIND ROLE | keys WHO N | tokens WHO N
 //!   given WHO ACTION SCOPE ID …        a request that must be allowed
 //!   when WHO ACTION SCOPE ID …         a request; `-` for no id; then `name=text`, `name:=json`, and
 //!        @seq=N @not_after=MS @log=ORIGIN @unsigned @token=NAME @signed @key=NAME @by=KEY @forged
+//!        @times=N               asked so often; `$n` in a word is the number of the time
 //!   then allow KIND… | deny CODE | refuse CODE | conflict CODE | invalid CODE POINTER | error CODE
-//!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…
+//!        @confirmed             confirmed by another administrator, and asked again
+//!   when sweep, then swept ACTION…     what the clock made happen
+//!   then hold [again]                  a second principal must confirm; `$hold` is the hold's id
+//!   then at NAME, then cites NAME…     names the position of the answer's first entry; it rests on exactly those
+//!   then part NAME MEMBER=VALUE…       the private part of the entry at the position that has this name
+//!   then before KIND NAME=VALUE…       the entry just before the answer's first
+//!   then last KIND NAME=VALUE…         the newest entry, such as a sweep's
+//!   then fails NAME=WHY…               checks of a preflight that failed, all of them
+//!   then quarantine REASON | reject CLASS | warn WORD (`-` for none)
+//!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer
+//!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…      -1 is the newest
 //! ```
 //!
 //! Values may be symbols: `$fp(N)`, `$id(KEY)`, `$pub(KEY)`, `$proof(KEY,WHO)`, `$consent(KEY,OLD,WHO)`, `$text(N)`,
-//! `$digest`. A KEY is a name given before, a principal, `weak` or `torsion`.
+//! `$digest`, `$hold`, `$at` (position of the last answer's first entry), `$at(NAME)`, `$print(TEXT)` (fingerprint of leased material),
+//! `$evidence` (of a dry run), `$sample(DETECTOR)`. A KEY is a name given before, a principal, `weak` or `torsion`.
 
 use super::Home;
-use super::story::{NAME, Story, fingerprint, scope};
+use super::story::{NAME, Setting, Story, scope};
 use chancery_ledger::domains::Invalid;
-use chancery_ledger::domains::ledger::Form;
-use chancery_ledger::format::encoding::{base64, unhex};
-use chancery_ledger::format::entry;
-use chancery_ledger::format::hash::Digest;
+use chancery_ledger::domains::ledger::{Form, Level, Stage};
 use chancery_ledger::format::ids::IdempotencyKey;
 use chancery_ledger::format::json::{self, Value};
-use chancery_ledger::format::key::{PrivateKey, PublicKey};
-use chancery_ledger::format::statement::enrolment_bytes;
+use chancery_ledger::format::key::PrivateKey;
 use chancery_ledger::gate::{Attest, Credential, Request, new_request};
-use chancery_ledger::{Answer, Code, Effect, Entropy, Receipt, statement};
+use chancery_ledger::{Answer, Entropy, Receipt, Tracer, statement};
 use std::collections::BTreeMap;
 
 /// One line of a case.
@@ -65,13 +74,14 @@ pub fn parse(file: &str, text: &str) -> Vec<Case> {
     cases
 }
 
-/// Words apart by spaces; double quotes hold one together.
+/// Words apart by spaces; double quotes hold one together, and so do single ones, in which double quotes stay.
 fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    let (mut words, mut word, mut quoted, mut raw) = (Vec::new(), String::new(), false, false);
     for c in text.chars() {
         match c {
-            '"' => quoted = !quoted,
-            ' ' if !quoted => {
+            '\'' => raw = !raw,
+            '"' if !raw => quoted = !quoted,
+            ' ' if !quoted && !raw => {
                 if !word.is_empty() {
                     words.push(std::mem::take(&mut word));
                 }
@@ -85,31 +95,49 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-enum Outcome {
+/// The words, as often as `@times` says, each time with its number for `$n`.
+fn times(words: &[String]) -> Vec<Vec<String>> {
+    let times = words.iter().find_map(|word| word.strip_prefix("@times="));
+    let times: u64 = times.map_or(1, |times| times.parse().expect("a number"));
+    let words = words.iter().filter(|word| !word.starts_with("@times="));
+    (1..=times).map(|n| words.clone().map(|word| word.replace("$n", &n.to_string())).collect()).collect()
+}
+
+pub(super) enum Outcome {
     Answer(Answer),
     Invalid(Invalid),
 }
 
 /// A case that is being run.
-struct Run<'a> {
-    file: &'a str,
+pub(super) struct Run<'a> {
+    pub(super) file: &'a str,
     _home: Home,
-    story: Story,
-    keys: BTreeMap<String, PrivateKey>,
+    pub(super) story: Story,
+    pub(super) keys: BTreeMap<String, PrivateKey>,
     idempotency: BTreeMap<String, IdempotencyKey>,
-    tokens: BTreeMap<String, String>,
+    pub(super) tokens: BTreeMap<String, String>,
     entropy: Entropy,
     /// Outcome of the last `when`, and the size before it.
-    last: Option<(Outcome, u64)>,
-    receipts: Vec<Receipt>,
+    pub(super) last: Option<(Outcome, u64)>,
+    pub(super) receipts: Vec<Receipt>,
+    /// Actions of the last sweep.
+    pub(super) swept: Vec<&'static str>,
+    /// Positions that were given a name.
+    pub(super) places: BTreeMap<String, u64>,
 }
 
 /// Runs one case, and gives the story as it ended.
 pub fn run(file: &str, case: &Case) -> (Story, Home) {
-    let entries = case.lines.iter().any(|line| line.verb == "given" && line.words == ["entries"]);
+    let begins = |word: &str| case.lines.iter().any(|line| line.verb == "given" && line.words == [word]);
     let home = Home::new();
-    let form = if entries { Form::Entries } else { Form::Heads };
-    let story = Story::begin(home.path("").as_path(), form);
+    let mut setting = Setting::of(if begins("entries") { Form::Entries } else { Form::Heads });
+    if begins("staging") {
+        setting.stage = Stage::Staging;
+    }
+    if begins("warnings") {
+        setting.people = Level::Warn;
+    }
+    let story = Story::begin_as(home.path("").as_path(), setting, Tracer::default());
     let mut run = Run {
         file,
         _home: home,
@@ -120,6 +148,8 @@ pub fn run(file: &str, case: &Case) -> (Story, Home) {
         entropy: Entropy::default(),
         last: None,
         receipts: Vec::new(),
+        swept: Vec::new(),
+        places: BTreeMap::new(),
     };
     for line in &case.lines {
         run = run.line(line);
@@ -136,8 +166,20 @@ impl Run<'_> {
                 self.story = self.story.reopen();
                 return self;
             }
-            ("given", ["entries"]) => {}
+            ("given", ["entries" | "staging" | "warnings"]) => {}
             ("given", ["cast"]) => self.story.cast(),
+            ("given", ["work"]) => {
+                self.story.cast();
+                self.story.work();
+            }
+            ("given", ["worker", id]) => self.story.worker(id),
+            ("given", ["job", id]) => self.story.job(id),
+            ("given", ["grant", id, job]) => self.story.grant(id, job),
+            ("given" | "when", ["sweep"]) => {
+                let swept = self.story.ledger.sweep().expect("a sweep");
+                self.swept = swept.into_iter().map(|due| due.action).collect();
+            }
+            ("then", ["swept", actions @ ..]) => assert_eq!(self.swept, actions, "{place}"),
             ("given", ["clock", ms]) => self.story.clock.advance(ms.parse().expect("milliseconds"), 0),
             ("given", ["pass", ms]) => self.story.pass(ms.parse().expect("milliseconds")),
             ("given", ["key", name]) => {
@@ -147,11 +189,14 @@ impl Run<'_> {
             ("given", ["person", id, at, kind, role]) => self.story.enrol(id, at, kind, role),
             ("given", ["keys", who, n]) => self.enrol_more(who, n.parse().expect("a number")),
             ("given", ["tokens", who, n]) => self.issue_many(who, n.parse().expect("a number")),
-            ("given", [_, action, ..]) if action.contains('.') => {
-                self.ask(&place, &words);
-                assert_eq!(self.code(), None, "{place}: {}", self.told());
+            ("given" | "when", [_, action, ..]) if action.contains('.') => {
+                for words in times(&line.words) {
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    self.ask_confirmed(&place, &words);
+                    let fits = line.verb == "when" || self.code().is_none();
+                    assert!(fits, "{place}: {}", self.told());
+                }
             }
-            ("when", [_, action, ..]) if action.contains('.') => self.ask(&place, &words),
             ("then", words) => self.then(&place, words),
             _ => panic!("{place}: `{} {}` is no known step", line.verb, words.join(" ")),
         }
@@ -183,42 +228,15 @@ impl Run<'_> {
         }
     }
 
-    /// The public key that a name stands for.
-    fn public(&self, name: &str) -> [u8; 32] {
-        match name {
-            // The neutral element, and a point with a component of small order (from ed25519-speccheck).
-            "weak" => unhex("0100000000000000000000000000000000000000000000000000000000000000").expect("hex"),
-            "torsion" => {
-                unhex("cdb267ce40c5cd45306fa5d2f29731459387dbf9eb933b7bd5aed9a765b88d4d").expect("hex")
-            }
-            name => self.private(name).public().to_bytes(),
-        }
-    }
-
-    fn private(&self, name: &str) -> &PrivateKey {
-        self.keys.get(name).or_else(|| self.story.keys.get(name)).unwrap_or_else(|| panic!("no key `{name}`"))
-    }
-
-    fn resolve(&self, text: &str) -> String {
-        let Some(symbol) = text.strip_prefix('$') else { return text.to_owned() };
-        let (name, inner) = symbol.split_once('(').unwrap_or((symbol, ")"));
-        let inner: Vec<&str> = inner.trim_end_matches(')').split(',').collect();
-        let enrolment = |key: &str, who: &str| {
-            enrolment_bytes(self.story.ledger.origin().as_str(), who, &self.public(key)).expect("a text")
-        };
-        match (name, &inner[..]) {
-            ("fp", [n]) => fingerprint(n.parse().expect("a number")),
-            ("id", [key]) => match PublicKey::from_bytes(&self.public(key)) {
-                Some(key) => key.id().entity(),
-                None => "0".repeat(32),
-            },
-            ("pub", [key]) => base64(&self.public(key)),
-            ("proof", [key, _]) if ["weak", "torsion"].contains(key) => base64(&[7; 64]),
-            ("proof", [key, who]) => base64(&self.private(key).sign(&enrolment(key, who))),
-            ("consent", [key, old, who]) => base64(&self.private(old).sign(&enrolment(key, who))),
-            ("text", [n]) => "x".repeat(n.parse().expect("a number")),
-            ("digest", _) => Digest::ZERO.to_string(),
-            _ => panic!("`{text}` is no symbol"),
+    /// Asks; with `@confirmed`, has another administrator confirm it, and asks again.
+    fn ask_confirmed(&mut self, place: &str, words: &[&str]) {
+        let plain: Vec<&str> = words.iter().copied().filter(|word| *word != "@confirmed").collect();
+        self.ask(place, &plain);
+        if plain.len() < words.len() {
+            let hold = self.hold(place);
+            let second = if words[0] == "ada" { "founder" } else { "ada" };
+            self.story.did(second, "hold.approve", words[2], &hold, &[]);
+            self.ask(place, &plain);
         }
     }
 
@@ -234,7 +252,10 @@ impl Run<'_> {
             } else if let Some((name, value)) = word.split_once(":=") {
                 members.insert(
                     name.to_owned(),
-                    json::parse(value.as_bytes()).unwrap_or_else(|e| panic!("{place}: {e}")),
+                    self.resolve_all(
+                        json::parse(self.resolve(value).as_bytes())
+                            .unwrap_or_else(|e| panic!("{place}: {e}")),
+                    ),
                 );
             } else if let Some((name, value)) = word.split_once('=') {
                 members.insert(name.to_owned(), Value::Text(self.resolve(value)));
@@ -287,113 +308,5 @@ impl Run<'_> {
         let mut sig = private.sign(&statement(request, &log, who, seq).expect("a statement"));
         sig[0] ^= u8::from(options.contains_key("forged"));
         request.attestation = Some(Attest { log, key, seq, sig });
-    }
-
-    fn size(&self) -> u64 {
-        self.story.ledger.look(|world| world.position)
-    }
-
-    fn code(&self) -> Option<Code> {
-        match &self.last.as_ref().expect("a request").0 {
-            Outcome::Answer(answer) => super::story::code_of(answer),
-            Outcome::Invalid(invalid) => Some(invalid.code),
-        }
-    }
-
-    fn told(&self) -> String {
-        match &self.last.as_ref().expect("a request").0 {
-            Outcome::Answer(answer) => format!("{answer:?}"),
-            Outcome::Invalid(invalid) => format!("{invalid:?}"),
-        }
-    }
-
-    fn receipt(&self, place: &str) -> &Receipt {
-        match &self.last.as_ref().expect("a request").0 {
-            Outcome::Answer(Answer::Receipt(receipt)) => receipt,
-            _ => panic!("{place}: no receipt, but {}", self.told()),
-        }
-    }
-
-    fn then(&mut self, place: &str, words: &[&str]) {
-        let told = if self.last.is_some() { self.told() } else { String::new() };
-        match words {
-            ["allow", kinds @ ..] => {
-                let receipt = self.receipt(place);
-                let found: Vec<&str> = receipt.entries.iter().map(|entry| entry.kind.as_str()).collect();
-                assert_eq!((receipt.effect, &found[..]), (Effect::Allow, kinds), "{place}: {told}");
-            }
-            [word @ ("deny" | "refuse"), code] => {
-                assert_eq!(self.code().map(Code::as_str), Some(*code), "{place}: {told}");
-                let kind = if *word == "deny" { "decision.denied" } else { "decision.refused" };
-                let receipt = self.receipt(place);
-                let effect = if *word == "deny" { Effect::Deny } else { Effect::Refuse };
-                assert_eq!(receipt.effect, effect, "{place}: {told}");
-                assert_eq!(receipt.entries.len(), 1, "{place}: a no is one entry");
-                assert!(receipt.message.is_some() || receipt.replay, "{place}: a no says why");
-                self.entry(place, receipt.entries[0].position, kind, &[&format!("code={code}")]);
-            }
-            ["conflict", code] | ["error", code] | ["invalid", code, _] => {
-                assert_eq!(self.code().map(Code::as_str), Some(*code), "{place}: {told}");
-                let (outcome, before) = self.last.as_ref().expect("a request");
-                let fits = match (words, outcome) {
-                    (["conflict", _], Outcome::Answer(Answer::Conflict(_))) => true,
-                    (["error", _], Outcome::Answer(Answer::Failed(_))) => true,
-                    (["invalid", _, pointer], Outcome::Invalid(invalid)) => invalid.pointer == *pointer,
-                    _ => false,
-                };
-                assert!(fits, "{place}: {told}");
-                assert_eq!(self.size(), *before, "{place}: what was not recorded left an entry");
-            }
-            ["replay"] => {
-                let receipt = self.receipt(place);
-                assert!(receipt.replay, "{place}: {told}");
-                let first = self
-                    .receipts
-                    .iter()
-                    .any(|r| !r.replay && r.entries == receipt.entries && r.effect == receipt.effect);
-                assert!(first, "{place}: the answer of before is another: {told}");
-                assert_eq!(
-                    self.size(),
-                    self.last.as_ref().expect("a request").1,
-                    "{place}: a replay left an entry"
-                );
-            }
-            ["data", rest @ ..] => {
-                let entry = self.receipt(place).entries[0].clone();
-                self.entry(place, entry.position, &entry.kind, rest);
-            }
-            ["secret", name] => {
-                let secret = self
-                    .receipt(place)
-                    .secret
-                    .clone()
-                    .unwrap_or_else(|| panic!("{place}: no secret in {told}"));
-                self.tokens.insert((*name).to_owned(), secret);
-            }
-            ["entry", position, kind, rest @ ..] => {
-                let position = position.parse().expect("a position");
-                self.entry(place, position, kind, rest);
-            }
-            _ => panic!("{place}: `then {}` is no known step", words.join(" ")),
-        }
-    }
-
-    /// The entry at `position` is of this kind and has this data.
-    fn entry(&self, place: &str, position: u64, kind: &str, data: &[&str]) {
-        let reader = self.story.ledger.reader().expect("a reader");
-        let leaf =
-            reader.leaf(position).expect("a store").unwrap_or_else(|| panic!("{place}: no entry {position}"));
-        let entry = entry::read(&leaf).expect("an entry");
-        assert_eq!(entry.kind, kind, "{place}");
-        let found: serde_json::Value = serde_json::from_str(entry.data.get()).expect("data");
-        for pair in data {
-            let (name, value) = pair.split_once('=').unwrap_or_else(|| panic!("{place}: `{pair}`"));
-            let text = match found.get(name) {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                Some(other) => other.to_string(),
-                None => panic!("{place}: no `{name}` in {found}"),
-            };
-            assert_eq!(text, self.resolve(value), "{place}: `{name}`");
-        }
     }
 }

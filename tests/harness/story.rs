@@ -26,6 +26,21 @@ pub struct Story {
     entropy: Entropy,
 }
 
+/// How a ledger begins.
+pub struct Setting {
+    pub form: Form,
+    pub stage: Stage,
+    /// How strictly people must sign.
+    pub people: Level,
+}
+
+impl Setting {
+    pub fn of(form: Form) -> Self {
+        let people = if form == Form::Entries { Level::Enforce } else { Level::Observe };
+        Self { form, stage: Stage::Test, people }
+    }
+}
+
 /// Arguments: text members.
 pub fn args(members: &[(&str, &str)]) -> Value {
     Value::Object(members.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect())
@@ -49,6 +64,11 @@ impl Story {
     }
 
     pub fn begin_with(dir: &Path, form: Form, trace: Tracer) -> Self {
+        Self::begin_as(dir, Setting::of(form), trace)
+    }
+
+    pub fn begin_as(dir: &Path, setting: Setting, trace: Tracer) -> Self {
+        let Setting { form, stage, people } = setting;
         let paths = Paths::of(&dir.join("ledger"));
         let clock = Clock::manual(1_790_000_000_000);
         let mut entropy = Entropy::default();
@@ -56,9 +76,9 @@ impl Story {
         let level = if form == Form::Entries { Level::Enforce } else { Level::Observe };
         let genesis = Genesis {
             name: LogName::parse(NAME).expect("a name"),
-            stage: Stage::Test,
+            stage,
             form,
-            attest: Levels { agent: Level::Enforce, human: level, service: level, worker: level },
+            attest: Levels { agent: Level::Enforce, human: people, service: level, worker: level },
             max_silence_ms: None,
             administrator: (PrincipalId::parse("founder").expect("an id"), founder.public()),
         };
@@ -70,11 +90,20 @@ impl Story {
 
     /// Opens the ledger again, as after an end of the process.
     pub fn reopen(self) -> Self {
-        let Self { ledger, paths, clock, keys, entropy } = self;
+        let Self { ledger, paths, clock, keys, .. } = self;
         ledger.close().expect("a clean end");
+        Self::resume(paths, keys, clock)
+    }
+
+    pub fn fresh_salt(&mut self) -> [u8; 32] {
+        self.entropy.take().expect("entropy")
+    }
+
+    /// Opens a ledger that is there, with the keys of those who act in it.
+    pub fn resume(paths: Paths, keys: BTreeMap<String, PrivateKey>, clock: Clock) -> Self {
         let options = Options { paths: paths.clone(), clock: clock.clone(), trace: Tracer::default() };
         let ledger = Ledger::open(options, &mut |_, _| ()).expect("the ledger opens");
-        Self { ledger, paths, clock, keys, entropy }
+        Self { ledger, paths, clock, keys, entropy: Entropy::default() }
     }
 
     pub fn fresh_key(&mut self) -> IdempotencyKey {

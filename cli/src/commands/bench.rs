@@ -6,7 +6,9 @@ mod decide;
 mod estate;
 mod fold;
 mod gate;
+mod mix;
 mod plain;
+mod recompute;
 mod restart;
 mod subject;
 mod verify;
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to measure
-    #[arg(value_parser = ["append", "verify", "canonical", "restart", "record", "gate", "decide", "all"])]
+    #[arg(value_parser = ["append", "verify", "recompute", "canonical", "restart", "record", "gate", "decide", "all"])]
     what: String,
     /// Entries of the ledger that is measured
     #[arg(long, default_value = "100000", value_name = "N")]
@@ -66,6 +68,9 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     }
     if wants("verify") {
         figures.extend(verify::run(&bench, out)?);
+    }
+    if wants("recompute") {
+        figures.extend(recompute::run(&bench, out)?);
     }
     if wants("restart") {
         figures.extend(restart::run(&bench, out)?);

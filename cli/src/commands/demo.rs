@@ -1,11 +1,13 @@
 //! What is a record that cannot be changed unseen? Shown on this machine's own host keys, damage included.
 
+mod damage;
+mod work;
+
 use super::export::to_file;
 use super::init::{Plan, create, verifier};
 use super::key::{generate, proof};
 use super::verify::{file as verify_file, read_pin};
 use crate::client::{Ask, Who, ask, must, read_key};
-use crate::damage::Pieces;
 use crate::diagnostic::{Diagnostic, Outcome, io};
 use crate::exit;
 use crate::machine::{generated, host_keys};
@@ -13,8 +15,7 @@ use crate::output::{Output, printable};
 use chancery_ledger::domains::ledger::{Form, Stage};
 use chancery_ledger::export::Selection;
 use chancery_ledger::format::ids::{LogName, PrincipalId, Scope};
-use chancery_ledger::format::key::parse_log_key_file;
-use chancery_ledger::store::{Paths, read_secret, write_new};
+use chancery_ledger::store::{Paths, write_new};
 use chancery_ledger::verify::{How, Pin, Trust, Verdict};
 use chancery_ledger::{Code, Entropy, Error, Ledger, Receipt};
 use serde::Serialize;
@@ -145,57 +146,9 @@ fn record(paths: &Paths, out: &Output) -> Result<(), Diagnostic> {
     let refused = ask(&ledger, &otto, Ask::new("host_key.verify", &acme, &first.id, &fingerprint))?;
     let code = refused.code.map_or("", Code::as_str);
     cast.tell(&refused, &format!("otto still names the old one: refused, {code}"));
+    work::work(&cast, &ada, &otto, &acme)?;
     ledger.close()?;
     Ok(())
-}
-
-/// Damages copies of the export, as five kinds of people would.
-fn damage(dir: &Path, export: &Path, paths: &Paths) -> Result<Vec<(PathBuf, &'static str)>, Diagnostic> {
-    let broken = || Diagnostic::from(Error::new(Code::Internal, "the demo's export is not as expected"));
-    let bytes = fs::read(export).map_err(|error| io("read", export, error))?;
-    let pieces = Pieces::of(&bytes)?;
-    let verified = pieces.last_of("host_key.verified").ok_or_else(broken)?;
-    let other = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let write = |name: &str, bytes: &[u8]| {
-        let path = dir.join(name);
-        write_new(&path, bytes).map_err(Diagnostic::from).map(|()| path)
-    };
-    let mut made = Vec::new();
-
-    let mut flipped = bytes.clone();
-    let middle = flipped.len() / 2;
-    flipped[middle] ^= 1;
-    made.push((write("damaged-1-bit.chancery", &flipped)?, "one bit flipped on the way"));
-
-    let mut edited = pieces.clone();
-    edited.edit(verified, "fingerprint", other)?;
-    let edited = edited.with_heads_of(&pieces).to_export()?;
-    made.push((
-        write("damaged-2-edit.chancery", &edited)?,
-        "otto's decision edited, every digest recomputed",
-    ));
-
-    let cut = bytes.len() - bytes.len() / 5;
-    made.push((write("damaged-3-cut.chancery", &bytes[..cut])?, "the end cut off"));
-
-    let mut older = pieces.clone();
-    let heads = older.heads();
-    older.cut_to_head(*heads.iter().rev().nth(2).ok_or_else(broken)?)?;
-    made.push((
-        write("damaged-4-older.chancery", &older.to_export()?)?,
-        "an older, genuine copy put in its place",
-    ));
-
-    let text = read_secret(&paths.log_key())?;
-    let (_, key) = parse_log_key_file(&text).ok_or_else(broken)?;
-    let mut forged = pieces;
-    forged.edit(verified, "fingerprint", other)?;
-    forged.sign_anew(&key);
-    made.push((
-        write("damaged-5-forged.chancery", &forged.to_export()?)?,
-        "history rewritten, signed with the stolen log key",
-    ));
-    Ok(made)
 }
 
 fn shown(
@@ -239,7 +192,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let export = args.dir.join("record.chancery");
     let pin_path = paths.pin();
     let exported = to_file(&paths, &Selection { from: 0, to: None, parts: false }, &export, out)?;
-    out.say(&format!("\n6. The auditor gets {} and brings the pin from the first day", export.display()));
+    out.say(&format!("\n8. The auditor gets {} and brings the pin from the first day", export.display()));
     let pin = read_pin(&pin_path)?;
     let trust = |pin: Pin| Trust { key: Some(pin.key.clone()), heads: Vec::new(), pin: Some(pin) };
     let (good, advanced) = shown(&export, "as it was exported", &trust(pin.clone()), out)?;
@@ -247,8 +200,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     write_new(&pin_path, advanced.to_text()?.as_bytes())?;
     let mut verdicts = vec![good];
 
-    out.say("\n7. Five copies are damaged; the pin now knows the newest head");
-    for (path, what) in damage(&args.dir, &export, &paths)? {
+    out.say("\n9. Five copies are damaged; the pin now knows the newest head");
+    for (path, what) in damage::damage(&args.dir, &export, &paths)? {
         verdicts.push(shown(&path, what, &trust(advanced.clone()), out)?.0);
     }
     let right = verdicts

@@ -2,11 +2,14 @@
 
 use super::Place;
 use super::open::options;
+use crate::client::{Ask, must, read_key};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::Output;
 use chancery_ledger::domains::ledger::{Attest, Form, Level, Stage};
-use chancery_ledger::format::ids::{LogName, PrincipalId};
+use chancery_ledger::format::encoding::hex;
+use chancery_ledger::format::ids::{LogName, PrincipalId, Scope};
+use chancery_ledger::format::json::Value;
 use chancery_ledger::format::key::{LogVerifier, PrivateKey, author_key_file, parse_log_key_file};
 use chancery_ledger::store::{Anchor, Paths, read_secret, write_new, write_secret};
 use chancery_ledger::verify::Pin;
@@ -33,6 +36,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MS")]
     max_silence_ms: Option<u64>,
 }
+
+/// How long the first token lives, in milliseconds: a day.
+const BOOTSTRAP_MS: i64 = 86_400_000;
 
 /// What a new ledger is made from.
 #[derive(Debug)]
@@ -81,6 +87,19 @@ fn pin(paths: &Paths) -> Result<Pin, Diagnostic> {
     Ok(Pin::of_note(verifier(paths)?, &note))
 }
 
+/// A token for the first administrator: for one use, within a day.
+fn bootstrap(ledger: &Ledger, paths: &Paths, administrator: &PrincipalId) -> Result<String, Diagnostic> {
+    let founder = read_key(&paths.keys.join(format!("{administrator}.key")))?;
+    let id: String = hex(&Entropy::default().take::<6>()?);
+    let arguments = vec![
+        ("once", Value::Bool(true)),
+        ("principal", Value::from(administrator.as_str())),
+        ("ttl_ms", Value::Int(BOOTSTRAP_MS)),
+    ];
+    let receipt = must(ledger, &founder, Ask::with("token.issue", &Scope::root(), &id, arguments))?;
+    receipt.secret.ok_or_else(|| Error::new(Code::Internal, "the new token has no text").into())
+}
+
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let paths = args.place.paths();
     let max_silence_ms = args.max_silence_ms.map(i64::try_from).transpose();
@@ -94,6 +113,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     };
     let ledger = create(&paths, &plan)?;
     let origin = ledger.origin().clone();
+    let token = bootstrap(&ledger, &paths, &plan.administrator)?;
     ledger.close()?;
     #[derive(Serialize)]
     struct Created {
@@ -103,6 +123,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         origin: String,
         pin: String,
         stage: &'static str,
+        token: String,
         vkey: String,
     }
     let created = Created {
@@ -112,6 +133,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         origin: origin.to_string(),
         pin: paths.pin().display().to_string(),
         stage: plan.stage.as_str(),
+        token,
         vkey: verifier(&paths)?.to_string(),
     };
     if out.json {
@@ -124,5 +146,6 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     out.data(&format!("anchor    {}  never restore it from a backup", created.anchor));
     out.data(&format!("pin       {}  give it to your auditor", created.pin));
     out.data(&format!("log key   {}", created.vkey));
+    out.data(&format!("token     {}  for one request within a day; it is not shown again", created.token));
     Ok(exit::YES)
 }

@@ -4,17 +4,27 @@ mod bench;
 mod checkpoint;
 mod completions;
 mod demo;
+mod drill;
 mod explain;
 mod export;
 mod import;
 mod init;
 mod key;
+mod lease;
 mod log;
 mod open;
 mod perform;
+mod preview;
 mod provider;
 mod show;
+mod sweep;
 mod verify;
+mod worker;
+
+pub(crate) use key::proof;
+pub(crate) use lease::{Fetched, Wanted, fetch};
+pub(crate) use open::open;
+pub(crate) use worker::executes;
 
 use crate::diagnostic::Outcome;
 use crate::output::Output;
@@ -31,6 +41,10 @@ pub(crate) enum Command {
     /// Ask for an action, as a principal that signs or bears a token
     #[command(name = "do")]
     Perform(perform::Args),
+    /// Say what the answer would be, check by check; nothing is appended
+    Preview(perform::Args),
+    /// Record what the clock has decided: what expired, ran out or fell silent
+    Sweep(sweep::Args),
     /// Observe host keys from known_hosts lines
     Import(import::Args),
     /// Show one entry with the head and the path that sign it
@@ -47,6 +61,12 @@ pub(crate) enum Command {
     Key(key::Args),
     /// Say whether credential references resolve
     Provider(provider::Args),
+    /// Fetch a secret once, under a grant
+    Lease(lease::Args),
+    /// Work on jobs, and list who does
+    Worker(worker::Args),
+    /// Perform the rollback drill on a ledger of stage `test`, and record what it showed
+    Drill(drill::Args),
     /// Measure this machine against its own limits
     Bench(bench::Args),
     /// Explain a code, an action, or a section of SPEC
@@ -89,6 +109,8 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Demo(args) => demo::run(&args, out),
         Command::Init(args) => init::run(&args, out),
         Command::Perform(args) => perform::run(&args, out),
+        Command::Preview(args) => preview::run(&args, out),
+        Command::Sweep(args) => sweep::run(&args, out),
         Command::Import(args) => import::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Log(args) => log::run(&args, out),
@@ -97,6 +119,9 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Export(args) => export::run(&args, out),
         Command::Key(args) => key::run(&args, out),
         Command::Provider(args) => provider::run(&args, out),
+        Command::Lease(args) => lease::run(&args, out),
+        Command::Worker(args) => worker::run(&args, out),
+        Command::Drill(args) => drill::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),

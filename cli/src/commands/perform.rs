@@ -13,9 +13,9 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    place: Place,
+    pub(super) place: Place,
     #[command(flatten)]
-    credential: CredentialArgs,
+    pub(super) credential: CredentialArgs,
     /// The action, such as `host_key.verify`; `chancery explain actions` lists them
     action: String,
     /// Arguments: `name=text`, `name:=json`, `name=@file`
@@ -87,32 +87,49 @@ pub(crate) fn report(receipt: &Receipt, out: &Output) -> u8 {
     if let Some(secret) = &receipt.secret {
         out.data(&format!("secret    {secret}"));
     }
+    if let Some(warning) = receipt.warning {
+        out.talk(&format!("warning: {warning}: requests of this kind of principal should be signed"));
+    }
     if receipt.replay {
         out.talk("this request was answered before: the entries above are the answer");
     }
     if let Some(reason) = receipt.code {
         let message = receipt.message.as_deref().unwrap_or("the stored answer is no");
         let mut text = format!("error[{reason}]: {}", printable(message));
-        if let Some(row) = crate::diagnostic::row(reason) {
-            text.push_str(&format!("\n  hint: {}", row.2));
+        match (&receipt.hold, crate::diagnostic::row(reason)) {
+            (Some(hold), _) => {
+                text.push_str(&format!(
+                    "\n  hint: let another principal `chancery do hold.approve --id {hold}`"
+                ));
+                text.push_str(", then ask again");
+            }
+            (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.2)),
+            (None, None) => {}
         }
         out.talk(&text);
     }
     code
 }
 
+impl Args {
+    /// The request as it was typed.
+    pub(super) fn ask(&self) -> Result<Ask, Diagnostic> {
+        let key = self.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
+        Ok(Ask {
+            action: self.action.clone(),
+            scope: scope(&self.scope)?,
+            id: self.id.clone(),
+            args: parse_args(&self.arguments)?,
+            key: key.map_err(|error| Diagnostic::usage(error.to_string()))?,
+            not_after: self.not_after,
+            seq: self.seq,
+        })
+    }
+}
+
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let who = args.credential.who()?;
-    let key = args.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
-    let request = Ask {
-        action: args.action.clone(),
-        scope: scope(&args.scope)?,
-        id: args.id.clone(),
-        args: parse_args(&args.arguments)?,
-        key: key.map_err(|error| Diagnostic::usage(error.to_string()))?,
-        not_after: args.not_after,
-        seq: args.seq,
-    };
+    let request = args.ask()?;
     let ledger = open(args.place.paths(), out)?;
     let receipt = ask(&ledger, &who, request)?;
     let code = report(&receipt, out);

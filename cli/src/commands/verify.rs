@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Check author signatures in batches: faster, and not the strict rule to the letter
     #[arg(long)]
     screen: bool,
+    /// Decide every recorded answer again by the same rules: a live ledger, or an export `--private`
+    #[arg(long)]
+    recompute: bool,
     /// Write the report to a file that can be filed
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -56,6 +59,13 @@ struct Finding<'a> {
 }
 
 #[derive(Serialize)]
+struct DecisionCounts {
+    recomputed: u64,
+    without_arguments: u64,
+    without_past: u64,
+}
+
+#[derive(Serialize)]
 struct Json<'a> {
     verdict: &'a str,
     exit: u8,
@@ -68,6 +78,8 @@ struct Json<'a> {
     attested: u64,
     unchecked: u64,
     heads: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decisions: Option<DecisionCounts>,
     screened: bool,
     dimensions: &'a Dimensions,
     explain: Vec<String>,
@@ -164,6 +176,11 @@ fn json(report: &Report, screen: bool) -> Json<'_> {
         attested: report.attested,
         unchecked: report.unchecked,
         heads: report.heads,
+        decisions: report.decisions.map(|decisions| DecisionCounts {
+            recomputed: decisions.recomputed,
+            without_arguments: decisions.without_arguments,
+            without_past: decisions.without_past,
+        }),
         screened: screen,
         dimensions: &report.dimensions,
         explain: report.explain(),
@@ -198,16 +215,17 @@ pub(crate) fn lines(report: &Report, explain: bool) -> Vec<String> {
         ("parts", &d.parts),
         ("columns", &d.columns),
         ("order", &d.order),
+        ("decisions", &d.decisions),
         ("silence", &d.silence),
     ] {
-        lines.push(format!("  {name:<8} {text}"));
+        lines.push(format!("  {name:<9} {text}"));
     }
     lines
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let trust = trust(args)?;
-    let mut how = How { screen: args.screen, ..How::default() };
+    let mut how = How { screen: args.screen, recompute: args.recompute, ..How::default() };
     how.threads = args.threads.unwrap_or(how.threads).clamp(1, 64);
     let report = match &args.file {
         Some(path) => file(path, &trust, how, out)?,

@@ -27,6 +27,17 @@ pub(crate) struct Config {
     pub(crate) test: Option<Values>,
 }
 
+impl Config {
+    /// Synthetic values under `test://`, and nothing else.
+    pub(crate) fn synthetic() -> Self {
+        Self {
+            enabled: vec![ProviderKind::Test],
+            test: Some(Values::Seed("chancery demo".to_owned())),
+            ..Self::default()
+        }
+    }
+}
+
 fn invalid(code: Code, pointer: &str, message: String, hint: impl Into<String>) -> Invalid {
     Invalid { code, pointer: pointer.to_owned(), message, hint: hint.into() }
 }

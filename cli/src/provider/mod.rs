@@ -7,7 +7,8 @@ mod vault;
 pub(crate) use config::Config;
 
 use chancery_ledger::domains::ledger::Stage;
-use chancery_ledger::format::reference::{ProviderKind, Reference};
+pub(crate) use chancery_ledger::format::reference::ProviderKind;
+use chancery_ledger::format::reference::Reference;
 use std::fmt;
 use zeroize::Zeroizing;
 

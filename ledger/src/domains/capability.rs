@@ -16,7 +16,7 @@ use crate::code::Code;
 use crate::format::ids::Scope;
 use serde::{Deserialize, Serialize};
 
-/// Marks that one capability can have.
+/// Marks with which one capability can be enabled in a further scope.
 pub const MARKS: usize = 256;
 
 /// What can be asked.
@@ -177,7 +177,8 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
                 let text = format!("capability `{id}` is {word} in `{}`", asked.scope);
                 return Err(Refusal::new(Code::WrongState, text));
             }
-            if mark.is_none() && live.marks.len() >= MARKS {
+            // What only takes away is never refused for want of room; there are no more marks than scopes.
+            if on && mark.is_none() && live.marks.len() >= MARKS {
                 let text = format!("capability `{id}` has {MARKS} marks");
                 return Err(Refusal::new(Code::MarkLimit, text));
             }

@@ -71,8 +71,8 @@ pub(super) fn decide(
         lapsed.map(|claim| draft(Event::Expired { fence: job.fence, worker: claim.worker.clone() }));
     match action {
         Action::Acquire { ttl_ms } => {
-            super::worker::stand(world, facts, asked.actor, asked.scope, job, asked.now)?;
             super::job::in_time(job, asked)?;
+            super::worker::stand(world, facts, asked.actor, asked.scope, Some(job), asked.now)?;
             if job.claim.is_some() && expired.is_none() {
                 return Err(Refusal::new(Code::ClaimHeld, format!("job `{}` is held", asked.id)));
             }
@@ -84,9 +84,15 @@ pub(super) fn decide(
             Ok(expired.into_iter().chain([acquired]).collect())
         }
         Action::Renew { fence, ttl_ms } => {
-            super::worker::stand(world, facts, asked.actor, asked.scope, job, asked.now)?;
             super::job::in_time(job, asked)?;
-            Ok(vec![draft(Event::Renewed { fence: *fence, until: asked.now + ttl_ms })])
+            super::worker::stand(world, facts, asked.actor, asked.scope, Some(job), asked.now)?;
+            // A renewal never takes away what was there.
+            let held = job.claim.as_ref().map_or(0, |claim| claim.until);
+            Ok(vec![draft(Event::Renewed { fence: *fence, until: held.max(asked.now + ttl_ms) })])
+        }
+        Action::Release { .. } if job.claim.as_ref().is_none_or(|claim| claim.worker != asked.actor) => {
+            let text = format!("`{}` does not hold job `{}`", asked.actor, asked.id);
+            Err(Refusal::new(Code::WorkerWrong, text))
         }
         Action::Release { .. } if job.started.is_some() => {
             let text = format!("job `{}` was started: report what came of it", asked.id);
@@ -114,7 +120,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
         }
         Event::Renewed { until, .. } => {
             if let Some(claim) = &mut job.claim {
-                claim.until = claim.until.max(*until);
+                claim.until = *until;
             }
         }
         Event::Released { .. } | Event::Expired { .. } => {

@@ -176,7 +176,8 @@ pub(super) fn decide(
             if let Some(state) = facts.ending("grant", &at.to_string()) {
                 return Err(Refusal::new(Code::GrantOver, format!("grant `{}` was {state}", asked.id)));
             }
-            let Some(known) = world.jobs.get(At { scope: at.scope, id: job }) else {
+            let known = world.jobs.get(At { scope: at.scope, id: job });
+            let Some(known) = known.filter(|job| asked.now < job.deadline) else {
                 let text = format!("no job `{job}` that is not over in `{}`", asked.scope);
                 return Err(Refusal::new(Code::JobUnknown, text));
             };
@@ -188,7 +189,10 @@ pub(super) fn decide(
                 let text = format!("job `{job}` is for `{}`, not for `{purpose}`", known.capability);
                 return Err(Refusal::new(Code::UseMismatch, text));
             }
-            if known.grants.len() >= MAX {
+            let counts = |id: &&String| {
+                world.grants.get(At { scope: at.scope, id }).is_some_and(|grant| asked.now < grant.expires)
+            };
+            if known.grants.iter().filter(counts).count() >= MAX {
                 return Err(Refusal::new(Code::GrantLimit, format!("job `{job}` has {MAX} live grants")));
             }
             Event::Issued {

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! (nothing) --opened--> pending --approved--> approved --(the request, asked again)--> used (terminal)
-//!                          |  --denied--> denied (terminal)   approved, time >= until: expired
+//!                          |  --denied--> denied (terminal)             time >= until: expired
 //!                          |  --cancelled--> cancelled (terminal)
-//!                          +--expired--> expired (terminal)
+//!                          +--expired--> expired (terminal), and all three from approved
 //! ```
 //!
 //! 1. It binds action, scope, entity, actor and arguments: nothing else is confirmed by it.
@@ -14,11 +14,11 @@
 
 use super::spec::{ActionSpec, Flow};
 use super::table::Table;
-use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World, action_spec};
+use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::encoding::hex;
 use crate::format::ids::Scope;
-use crate::gate::{MATRIX, Request};
+use crate::gate::Request;
 use serde::{Deserialize, Serialize};
 
 /// How long a hold waits, in milliseconds: a day.
@@ -198,12 +198,13 @@ pub(super) fn decide(
             if hold.standing != Standing::Pending {
                 return Err(Refusal::new(Code::WrongState, format!("hold `{id}` is approved")));
             }
-            let rule = MATRIX.iter().find(|rule| rule.action == hold.action);
-            let may = world.principals.get(asked.actor).zip(rule).is_some_and(|(own, rule)| {
-                rule.roles.contains(&own.role) || world.roles.may(&own.assigned, rule, asked.now)
-            });
-            if !may || action_spec(&hold.action).is_none() {
+            if !super::role::may_do(world, asked.actor, &hold.action, asked.now) {
                 let text = format!("`{}` may not do `{}`, so cannot confirm it", asked.actor, hold.action);
+                return Err(Refusal::new(Code::NotEligible, text));
+            }
+            let about = facts.part(hold.position, 1).and_then(|args| args.get("principal")?.text());
+            if about == Some(asked.actor) {
+                let text = format!("`{}` would have the benefit of it, so cannot confirm it", asked.actor);
                 return Err(Refusal::new(Code::NotEligible, text));
             }
             Event::Approved {}
@@ -251,13 +252,14 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
     ended.push(Ended { kind: "hold", id: meta.id.to_owned(), state, position: meta.position });
 }
 
-/// A request that cites an approval has used it up.
+/// The request that was held has used up the approval that it cites; others may cite it, and use nothing.
 pub(super) fn used(world: &mut World, meta: &Meta<'_>, ended: &mut Vec<Ended>) {
-    if meta.action.is_none() || meta.cause.is_empty() {
-        return;
-    }
+    let Some(action) = meta.action.filter(|_| !meta.cause.is_empty()) else { return };
     let cited = world.holds.of(meta.actor).find(|(_, hold)| match hold.standing {
-        Standing::Approved(position) => meta.cause.contains(&position),
+        Standing::Approved(position) => {
+            let same = hold.action == action && hold.entity == meta.id && hold.scope.as_str() == meta.scope;
+            same && meta.cause.contains(&position)
+        }
         Standing::Pending => false,
     });
     let Some(id) = cited.map(|(id, _)| id.to_owned()) else { return };

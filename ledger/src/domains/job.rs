@@ -402,13 +402,17 @@ pub(super) fn decide(
         }
         return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
     };
+    // From its deadline on it is over, whether or not anybody has recorded so.
+    if !matches!(action, Action::Expire {}) {
+        in_time(job, asked)?;
+    }
+    let stands = |worker: &str| super::worker::stand(world, facts, worker, asked.scope, Some(job), asked.now);
     match action {
         Action::Submit { .. } => {
             Err(Refusal::new(Code::JobExists, format!("job `{}` is there already", asked.id)))
         }
         Action::Start { fence, grant, lease } => {
-            super::worker::stand(world, facts, asked.actor, asked.scope, job, asked.now)?;
-            in_time(job, asked)?;
+            stands(asked.actor)?;
             if job.started.is_some() {
                 return Err(Refusal::new(Code::WrongState, format!("job `{}` is started", asked.id)));
             }
@@ -421,14 +425,14 @@ pub(super) fn decide(
             })])
         }
         Action::Report { evidence, fence, outcome, grant } => {
-            super::worker::stand(world, facts, asked.actor, asked.scope, job, asked.now)?;
-            in_time(job, asked)?;
+            stands(asked.actor)?;
             if job.started != Some(*fence) {
                 let text = format!("job `{}` was not started under fence {fence}", asked.id);
                 return Err(Refusal::new(Code::WrongState, text));
             }
-            if job.leases > 0 {
-                let text = format!("job `{}` has {} open leases: close them first", asked.id, job.leases);
+            let open = if job.leases > 0 { world.leases.open(at, asked.now) } else { 0 };
+            if open > 0 {
+                let text = format!("job `{}` has {open} open leases: close them first", asked.id);
                 return Err(Refusal::new(Code::LeaseOpen, text));
             }
             match super::result::check(job, evidence) {
@@ -453,11 +457,14 @@ pub(super) fn decide(
         }
         Action::Cancel { .. } => Ok(vec![event(Event::Cancelled { cause: Cancelled::Request })]),
         Action::Stop {} => Ok(vec![event(Event::Cancelled { cause: Cancelled::KillSwitch })]),
-        Action::Reject { detector, worker } => Ok(vec![event(Event::ResultRejected {
-            class: Rejection::SecretLooking,
-            detector: Some(detector.clone()),
-            worker: worker.clone(),
-        })]),
+        Action::Reject { detector, worker } => {
+            stands(worker)?;
+            Ok(vec![event(Event::ResultRejected {
+                class: Rejection::SecretLooking,
+                detector: Some(detector.clone()),
+                worker: worker.clone(),
+            })])
+        }
         Action::Expire {} => {
             if asked.now < job.deadline {
                 return Err(Refusal::new(Code::WrongState, format!("job `{}` has time left", asked.id)));

@@ -294,7 +294,7 @@ pub(super) fn decide(
                 let text = format!("no principal `{principal}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::PrincipalUnknown, text));
             };
-            super::principal::hold_to_own(world, asked, owner.role)?;
+            super::principal::hold_to_all(world, asked, owner)?;
             let key = sound(public)?;
             if key.id().entity() != asked.id {
                 let text = format!("the public key's id is `{}`, not `{}`", key.id().entity(), asked.id);

@@ -10,7 +10,7 @@
 //! 2. It is opened under a live grant and the newest fence, and resolved once.
 //! 3. A job takes no result while one of its leases is open.
 
-use super::job::FENCE;
+use super::job::{FENCE, Job};
 use super::spec::{ActionSpec, Flow, Shape, need};
 use super::table::{At, Place, Table};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -101,6 +101,10 @@ pub struct Lease {
     pub job: String,
     /// For which worker.
     pub worker: String,
+    /// The fence under which it was opened.
+    pub fence: u64,
+    /// The grant under which it was opened.
+    pub grant: String,
     /// From this instant on it is dead.
     pub expires: i64,
     /// Fingerprints of what was handed out; none before that.
@@ -136,14 +140,25 @@ impl State {
         self.live.iter()
     }
 
+    /// Number of a job's leases that are open at `now`.
+    pub fn open(&self, job: At<'_>, now: i64) -> usize {
+        let of_job = |place: &Place, lease: &Lease| place.scope() == job.scope && lease.job == job.id;
+        self.live.iter().filter(|(place, lease)| of_job(place, lease) && now < lease.expires).count()
+    }
+
     /// Whether it is remembered that anything was handed out.
     pub fn has_handed_out(&self) -> bool {
         !self.handed_out.is_empty()
     }
 
-    /// Fingerprints of everything that was handed out for a job.
-    pub fn fingerprints(&self, job: At<'_>) -> &[String] {
-        self.handed_out.get(&job).map_or(&[], Vec::as_slice)
+    /// Fingerprints of everything that was handed out for a job; `anywhere`, for any job of that id.
+    pub fn fingerprints(&self, job: At<'_>, anywhere: bool) -> Vec<&str> {
+        let found: Vec<&Vec<String>> = if anywhere {
+            self.handed_out.iter().filter(|(place, _)| place.id() == job.id).map(|(_, all)| all).collect()
+        } else {
+            self.handed_out.get(&job).into_iter().collect()
+        };
+        found.into_iter().flatten().map(String::as_str).collect()
     }
 
     fn remember(&mut self, job: Place, fingerprints: &[String]) {
@@ -207,15 +222,13 @@ pub(super) fn decide(
     let over = facts.ending("lease", &at.to_string());
     let event = match (action, world.leases.get(at)) {
         (Action::Open { fence, grant, job, reference, ttl_ms, .. }, None) if over.is_none() => {
-            let Some(known) = world.jobs.get(At { scope: at.scope, id: job }) else {
-                let text = format!("no job `{job}` that is not over in `{}`", asked.scope);
-                return Err(Refusal::new(Code::JobUnknown, text));
-            };
-            super::worker::stand(world, facts, asked.actor, asked.scope, known, asked.now)?;
-            super::job::in_time(known, asked)?;
+            let known = fit(world, facts, job, asked)?;
+            // The gate found the grant live: a lease does not outlast it.
+            let granted =
+                world.grants.get(At { scope: at.scope, id: grant }).map_or(0, |grant| grant.expires);
             let provider = Reference::parse(reference).map_or("", |reference| reference.provider().as_str());
             Event::Opened {
-                expires: (asked.now + ttl_ms).min(known.deadline),
+                expires: (asked.now + ttl_ms).min(known.deadline).min(granted),
                 fence: *fence,
                 grant: grant.clone(),
                 job: job.clone(),
@@ -240,7 +253,8 @@ pub(super) fn decide(
         (Action::Resolve { .. } | Action::Fail { .. }, Some(lease)) if !lease.fingerprints.is_empty() => {
             return Err(Refusal::new(Code::WrongState, format!("lease `{}` is resolved", asked.id)));
         }
-        (Action::Resolve { fingerprints }, Some(_)) => {
+        (Action::Resolve { fingerprints }, Some(lease)) => {
+            fit(world, facts, &lease.job, asked)?;
             let known = |text: &String| crate::fingerprint::Fingerprint::parse(text).is_some();
             if fingerprints.is_empty() || !fingerprints.iter().all(known) {
                 let text = "a resolved lease has one to 32 fingerprints `f:<length>:<hex>`";
@@ -259,13 +273,26 @@ pub(super) fn decide(
     Ok(vec![asked.draft("lease", super::Event::Lease(event), &["reason"])])
 }
 
+/// The job of a lease, which is not over and whose worker stands.
+fn fit<'a>(world: &'a World, facts: &Facts, job: &str, asked: &Asked<'_>) -> Result<&'a Job, Refusal> {
+    let at = At { scope: asked.scope.as_str(), id: job };
+    let Some(known) = world.jobs.get(at) else {
+        return Err(Refusal::new(Code::JobOver, format!("job `{job}` is over")));
+    };
+    super::job::in_time(known, asked)?;
+    super::worker::stand(world, facts, asked.actor, asked.scope, Some(known), asked.now)?;
+    Ok(known)
+}
+
 pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &mut Vec<Ended>) {
     let at = meta.at();
     let state = match event {
-        Event::Opened { expires, job, .. } => {
+        Event::Opened { expires, fence, grant, job, .. } => {
             let lease = Lease {
                 job: job.clone(),
                 worker: meta.actor.to_owned(),
+                fence: *fence,
+                grant: grant.clone(),
                 expires: *expires,
                 fingerprints: Vec::new(),
             };

@@ -2,7 +2,7 @@
 
 use super::table::At;
 use super::{Action, World, host_key, job, key, lease, principal, transcript};
-use crate::gate::{Request, Separation};
+use crate::gate::Request;
 
 /// Something that the shell reads for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +36,18 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         }
         Action::Token(_) => ended("token", id.to_owned()),
         Action::HostKey(_) => ended("host_key", host_key::key(scope, id)),
-        Action::Hold(_) => ended("hold", id.to_owned()),
+        Action::Hold(_) => {
+            ended("hold", id.to_owned());
+            // Whoever would have the benefit does not approve: the arguments say who that is.
+            needs.extend(world.holds.get(id).map(|hold| Need::Part(hold.position, 1)));
+        }
         Action::Worker(_) => ended("worker", id.to_owned()),
         Action::Job(action) => {
             ended("job", at.to_string());
             ended("worker", actor.to_owned());
+            if let job::Action::Reject { worker, .. } = action {
+                ended("worker", worker.clone());
+            }
             if let job::Action::Start { grant: Some(grant), .. }
             | job::Action::Report { grant: Some(grant), .. } = action
             {
@@ -63,13 +70,21 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         Action::Lease(action) => {
             ended("lease", at.to_string());
             ended("worker", actor.to_owned());
-            if let lease::Action::Open { grant, .. } = action {
+            let used = match action {
+                lease::Action::Open { grant, .. } => Some(grant),
+                lease::Action::Resolve { .. } => world.leases.get(at).map(|lease| &lease.grant),
+                _ => None,
+            };
+            if let Some(grant) = used {
                 ended("grant", At { id: grant, ..at }.to_string());
             }
         }
         Action::Transcript(action) => {
             ended("job", at.to_string());
             ended("worker", actor.to_owned());
+            if let transcript::Action::Quarantine { worker, .. } = action {
+                ended("worker", worker.clone());
+            }
             if let Some(position) = transcript::needs(world, action, at) {
                 needs.push(Need::Part(position, 0));
             }
@@ -83,8 +98,7 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         | Action::Drill(_)
         | Action::Door(_) => {}
     }
-    let confirmed =
-        super::risk(world, request) != super::Risk::Low && request.rule.separation == Separation::None;
+    let confirmed = super::risk(world, request) != super::Risk::Low && !request.rule.separation.is_review();
     if confirmed && actor != principal::SYSTEM {
         let bound =
             world.holds.of(actor).filter(|(_, hold)| hold.action == request.spec.id && hold.entity == id);

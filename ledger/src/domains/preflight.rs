@@ -1,7 +1,7 @@
 //! May this job go to its host, and if not, what stands in the way? SPEC 10.19.
 //!
 //! 1. Five checks, all of them told; it stops before SSH, whatever they say.
-//! 2. For the live mode nine gates and nine conditions of enablement are told as well; the last of these is
+//! 2. For a job in `worker_ssh_preflight` nine gates and nine conditions of enablement are told as well; the last of these is
 //!    never met in this build.
 //! 3. It permits nothing: whoever acts asks the gate.
 
@@ -51,10 +51,10 @@ pub enum Event {
     Evaluated {
         /// The five, in their order.
         checks: Vec<Check>,
-        /// The nine conditions, for the live mode.
+        /// The nine conditions, for `worker_ssh_preflight`.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         enablement: Vec<Check>,
-        /// The nine gates, for the live mode.
+        /// The nine gates, for `worker_ssh_preflight`.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         gates: Vec<Check>,
         /// Whether all passed.
@@ -102,6 +102,7 @@ pub(super) fn decide(
         }
         return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
     };
+    super::job::in_time(job, asked)?;
     let findings = Findings::of(world, facts, job, asked);
     let failures = [
         findings.host_key,
@@ -114,7 +115,7 @@ pub(super) fn decide(
         CHECKS.iter().zip(failures).map(|(name, failure)| check(name, failure)).collect();
     let passed = checks.iter().all(|check| check.passed);
     let (mut gates, mut enabled) = (Vec::new(), Vec::new());
-    if job.mode == Mode::SshLive {
+    if asks_for_live(job) {
         gates = findings.gates(world, job, asked);
         enabled = enablement(world, job, asked);
     }
@@ -126,6 +127,17 @@ pub(super) fn decide(
         stopped_at: Mode::SshPreflight.stops_at().to_owned(),
     };
     Ok(vec![asked.draft("preflight", super::Event::Preflight(event), &[])])
+}
+
+/// Whether a job asks what stands before live work: one in the live mode itself is not taken in this build.
+fn asks_for_live(job: &Job) -> bool {
+    matches!(job.mode, Mode::SshPreflight | Mode::SshLive)
+}
+
+/// Who would do it: the holder, else the one that was selected.
+fn worker_of(job: &Job) -> Option<&str> {
+    let holder = job.claim.as_ref().map(|claim| claim.worker.as_str());
+    holder.or_else(|| job.eligible.first().map(String::as_str))
 }
 
 /// What was found, each the word for why not.
@@ -149,11 +161,7 @@ impl Findings {
             (_, Some(Trust::Verified)) => None,
             (_, Some(trust)) => Some(trust.as_str()),
         };
-        let worker = job
-            .claim
-            .as_ref()
-            .map(|claim| claim.worker.as_str())
-            .or_else(|| job.eligible.first().map(String::as_str));
+        let worker = worker_of(job);
         let reached = worker.and_then(|id| world.workers.get(id)).zip(target);
         let route = match reached {
             Some((worker, target)) if super::route::reaches(worker, target) => None,
@@ -168,7 +176,8 @@ impl Findings {
         let granted = known.is_some_and(|known| !known.grant) || job.grants.iter().any(|id| live(&id));
         let grant = (!granted).then_some("no_live_grant");
         let lease = (known.is_some_and(|known| known.grant) && job.leases == 0).then_some("no_open_lease");
-        let stands = worker.map(|id| super::worker::stand(world, facts, id, asked.scope, job, asked.now));
+        let stands =
+            worker.map(|id| super::worker::stand(world, facts, id, asked.scope, Some(job), asked.now));
         let worker = match stands {
             None => Some("none"),
             Some(Ok(())) => None,
@@ -185,9 +194,9 @@ impl Findings {
         }
     }
 
-    /// The live-mode gate: nothing to say in the other modes.
+    /// The live-mode gate: it is asked for by jobs that look ahead to live work.
     fn live(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Option<&'static str> {
-        if job.mode != Mode::SshLive {
+        if !asks_for_live(job) {
             return None;
         }
         let open = enablement(world, job, asked).iter().all(|check| check.passed);
@@ -196,7 +205,11 @@ impl Findings {
 
     fn gates(&self, world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let capability = Some(job.capability.as_str());
-        let stopped = world.switches.engaged(asked.scope, asked.actor, capability).next().is_some();
+        let stopped = world
+            .switches
+            .engaged(asked.scope, worker_of(job).unwrap_or_default(), capability)
+            .next()
+            .is_some();
         let scope = self.worker.filter(|why| *why == Code::WorkerScopeWrong.as_str());
         let failures = [
             self.worker,
@@ -233,7 +246,7 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         let at = level(asked.scope, segments);
         at.is_some_and(|at| world.capabilities.is_enabled(&job.capability, &at))
     };
-    let worker = job.claim.as_ref().map_or("", |claim| claim.worker.as_str());
+    let worker = worker_of(job).unwrap_or_default();
     let denied = |segments: usize| {
         let at = level(asked.scope, segments).unwrap_or_else(|| asked.scope.clone());
         world
@@ -255,7 +268,7 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
         !stopped,
         !denied(2),
         !denied(3),
-        world.switches.runbook_at(feature, &Scope::root()),
+        world.switches.runbook_at(feature, &Scope::root(), asked.now),
         FINAL_IMPLEMENTATION,
     ];
     let word = |met: bool| if met { None } else { Some("not_met") };

@@ -248,6 +248,12 @@ pub(super) fn hold_to_own(world: &World, asked: &Asked<'_>, role: Role) -> Resul
     Err(Refusal::new(Code::RoleAboveOwn, text))
 }
 
+/// The same for every role that a principal has.
+pub(super) fn hold_to_all(world: &World, asked: &Asked<'_>, owner: &Principal) -> Result<(), Refusal> {
+    hold_to_own(world, asked, owner.role)?;
+    owner.assigned.iter().try_for_each(|one| super::role::hold_to(world, asked, &one.role))
+}
+
 fn may_give(registrar: &Principal, role: Role, scope: &Scope) -> bool {
     match role {
         Role::PlatformAdmin => registrar.role == Role::PlatformAdmin && scope.segments() == 0,
@@ -272,9 +278,7 @@ pub(super) fn decide(
         if id == SYSTEM || world.principals.get(id).is_some() {
             return Err(Refusal::new(Code::PrincipalExists, format!("`{id}` is taken")));
         }
-        if role.machine_kind().is_some_and(|machine| machine != *kind)
-            || (role.machine_kind().is_none() && *kind != Kind::Human)
-        {
+        if !role.fits(*kind) {
             let text = format!("a {} cannot have the role `{}`", kind.as_str(), role.as_str());
             return Err(Refusal::new(Code::RoleKindMismatch, text));
         }
@@ -285,7 +289,7 @@ pub(super) fn decide(
         return Err(Refusal::new(Code::NotFound, format!("no principal `{id}` in `{}`", asked.scope)));
     };
     if let Action::Activate {} | Action::Reactivate {} = action {
-        hold_to_own(world, asked, principal.role)?;
+        hold_to_all(world, asked, principal)?;
     }
     let standing = principal.standing;
     let (fits, event) = match action {

@@ -5,8 +5,8 @@
 //!                                                           assigned, time >= until: no longer counts
 //! ```
 //!
-//! 1. Nobody gives a role to itself, nor one above its own.
-//! 2. A defined role holds what its definer may do, at the most.
+//! 1. Nobody gives a role to itself, nor one above its own: what it may not do, it gives to nobody.
+//! 2. A defined role holds what its definer may do, at the most, and is the same everywhere.
 //! 3. An assignment ends by comparison with the clock.
 
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, may, need};
@@ -105,7 +105,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
     ActionSpec::new(
         "role.define",
         "role",
-        "Define a role as a list of actions, each of which you may do yourself; defined again, the list is replaced.",
+        "Define a role, in `/`, as a list of actions, each of which you may do yourself; defined again, it is replaced.",
         &[need("actions", Shape::List(64, &Shape::Text(64)), "ids of actions, such as `host_key.observe`")],
     )
     .risk(Risk::Medium),
@@ -132,6 +132,32 @@ pub(super) fn risk(id: &str) -> Risk {
     }
 }
 
+/// Whether a principal may do an action, by its first role or by a further one.
+pub(super) fn may_do(world: &World, actor: &str, action: &str, now: i64) -> bool {
+    let rule = MATRIX.iter().find(|rule| rule.action == action && !rule.roles.is_empty());
+    world.principals.get(actor).zip(rule).is_some_and(|(own, rule)| {
+        rule.roles.contains(&own.role) || world.roles.may(&own.assigned, rule, now)
+    })
+}
+
+/// Refuses to give, or to give means to, a role that is above the actor's own.
+pub(super) fn hold_to(world: &World, asked: &Asked<'_>, id: &str) -> Result<(), Refusal> {
+    match Role::parse(id) {
+        Some(role) => super::principal::hold_to_own(world, asked, role),
+        None => hold_to_actions(world, asked, world.roles.defined.get(id).map_or(&[][..], Vec::as_slice)),
+    }
+}
+
+fn hold_to_actions(world: &World, asked: &Asked<'_>, actions: &[String]) -> Result<(), Refusal> {
+    match actions.iter().find(|action| !may_do(world, asked.actor, action, asked.now)) {
+        None => Ok(()),
+        Some(action) => {
+            let text = format!("`{action}` is no action that `{}` may do", asked.actor);
+            Err(Refusal::new(Code::RoleAboveOwn, text))
+        }
+    }
+}
+
 pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, Refusal> {
     let id = asked.id;
     let event = match action {
@@ -139,17 +165,11 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
             if Role::parse(id).is_some() {
                 return Err(Refusal::new(Code::RoleBuiltIn, format!("`{id}` is a role of the matrix")));
             }
-            let own = world.principals.get(asked.actor);
-            for action in actions {
-                let rule = MATRIX.iter().find(|rule| rule.action == action && !rule.roles.is_empty());
-                let may = own.zip(rule).is_some_and(|(own, rule)| {
-                    rule.roles.contains(&own.role) || world.roles.may(&own.assigned, rule, asked.now)
-                });
-                if !may {
-                    let text = format!("`{action}` is no action that `{}` may do", asked.actor);
-                    return Err(Refusal::new(Code::RoleAboveOwn, text));
-                }
+            if asked.scope.segments() > 0 {
+                let text = format!("roles are defined in `/`, not in `{}`", asked.scope);
+                return Err(Refusal::new(Code::ScopeNotRoot, text));
             }
+            hold_to_actions(world, asked, actions)?;
             Event::Defined { actions: actions.clone() }
         }
         Action::Assign { principal, ttl_ms } => {
@@ -157,17 +177,14 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
                 let text = format!("no principal `{principal}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::PrincipalUnknown, text));
             };
-            match Role::parse(id) {
-                Some(role) => {
-                    if role.machine_kind().is_some_and(|kind| kind != owner.kind) {
-                        let text = format!("a {} cannot have the role `{id}`", owner.kind.as_str());
-                        return Err(Refusal::new(Code::RoleKindMismatch, text));
-                    }
-                    super::principal::hold_to_own(world, asked, role)?;
-                }
-                None if world.roles.defined.has(id) => {}
-                None => return Err(Refusal::new(Code::RoleUnknown, format!("no role `{id}`"))),
+            if Role::parse(id).is_some_and(|role| !role.fits(owner.kind)) {
+                let text = format!("a {} cannot have the role `{id}`", owner.kind.as_str());
+                return Err(Refusal::new(Code::RoleKindMismatch, text));
             }
+            if Role::parse(id).is_none() && !world.roles.defined.has(id) {
+                return Err(Refusal::new(Code::RoleUnknown, format!("no role `{id}`")));
+            }
+            hold_to(world, asked, id)?;
             let live = |one: &&Assigned| one.until.is_none_or(|until| asked.now < until);
             if owner.role.as_str() == id || owner.assigned.iter().filter(live).any(|one| one.role == id) {
                 return Err(Refusal::new(Code::RoleAssigned, format!("`{principal}` has the role `{id}`")));

@@ -2,9 +2,10 @@
 //! against it. The generic surfaces iterate over these tables and name no domain.
 
 use crate::code::Code;
+use crate::format::canonical::to_bytes;
 use crate::format::ids::{Fingerprint, Id, PrincipalId, Scope};
 use crate::format::json::Value;
-use crate::format::limits::INT_MAX;
+use crate::format::limits::{INT_MAX, LIST};
 use crate::format::reference::Reference;
 use serde::{Deserialize, Serialize};
 
@@ -153,6 +154,10 @@ impl Shape {
             Self::Bool => Err(Code::WrongType),
             Self::List(max, shape) => match value {
                 Value::List(values) if values.len() > *max => Err(Code::TooLarge),
+                // A list goes into the leaf as it stands, beside what else is there.
+                Value::List(_) if to_bytes(value).map_or(usize::MAX, |text| text.len()) > LIST => {
+                    Err(Code::TooLarge)
+                }
                 Value::List(values) => values.iter().try_for_each(|value| shape.check(value)),
                 _ => Err(Code::WrongType),
             },

@@ -88,10 +88,20 @@ pub struct Kill {
     pub position: u64,
 }
 
+impl Kill {
+    /// Whether it is this one: a scope has one of its own, whatever the id.
+    fn is(&self, scope: &Scope, target: Target, id: &str) -> bool {
+        self.scope == *scope && self.target == target && (target == Target::Scope || self.id == id)
+    }
+}
+
+/// Where a feature was turned on, until when, and the runbook that was read for it.
+type Mark = (Scope, i64, Option<String>);
+
 /// Features that are on somewhere, and engaged kill switches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    features: Table<Box<str>, Vec<(Scope, i64, Option<String>)>>,
+    features: Table<Box<str>, Vec<Mark>>,
     kills: Vec<Kill>,
 }
 
@@ -142,9 +152,9 @@ impl State {
     }
 
     /// Whether somebody acknowledged the runbook when turning the feature on at this level.
-    pub fn runbook_at(&self, feature: &str, scope: &Scope) -> bool {
+    pub fn runbook_at(&self, feature: &str, scope: &Scope, now: i64) -> bool {
         let marks = self.features.get(feature).map_or(&[][..], Vec::as_slice);
-        marks.iter().any(|(at, _, runbook)| at == scope && runbook.is_some())
+        marks.iter().any(|(at, until, runbook)| at == scope && now < *until && runbook.is_some())
     }
 }
 
@@ -191,8 +201,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
 
 pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, Refusal> {
     let (id, state) = (asked.id, &world.switches);
-    let same =
-        |kill: &&Kill, target: Target| kill.scope == *asked.scope && kill.target == target && kill.id == id;
+    let same = |kill: &Kill, target: Target| kill.is(asked.scope, target, id);
     let event = match action {
         Action::TurnOn { ttl_ms, runbook } => {
             Event::TurnedOn { runbook: runbook.clone(), until: asked.now + ttl_ms }
@@ -203,20 +212,19 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
             return Err(Refusal::new(Code::NotFound, text));
         }
         Action::Engage { target, .. } => {
-            if state.kills.iter().any(|kill| same(&kill, *target)) {
+            if state.kills.iter().any(|kill| same(kill, *target)) {
                 let text = format!("the kill switch `{id}` is engaged in `{}`", asked.scope);
                 return Err(Refusal::new(Code::WrongState, text));
             }
-            if state.kills.len() >= super::capability::MARKS {
-                return Err(Refusal::new(
-                    Code::MarkLimit,
-                    format!("{} kill switches are engaged", state.kills.len()),
-                ));
+            // A whole scope can always be stopped; there are no more of these than scopes.
+            if *target != Target::Scope && state.kills.len() >= super::capability::MARKS {
+                let text = format!("{} kill switches are engaged: stop the scope", state.kills.len());
+                return Err(Refusal::new(Code::MarkLimit, text));
             }
             Event::Engaged { target: *target }
         }
         Action::Clear { target, .. } => {
-            if !state.kills.iter().any(|kill| same(&kill, *target)) {
+            if !state.kills.iter().any(|kill| same(kill, *target)) {
                 let text = format!("no kill switch `{id}` is engaged in `{}`", asked.scope);
                 return Err(Refusal::new(Code::NotFound, text));
             }
@@ -246,11 +254,6 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
             by: meta.actor.to_owned(),
             position: meta.position,
         }),
-        Event::Cleared { target } => {
-            world
-                .switches
-                .kills
-                .retain(|kill| !(kill.scope == scope && kill.target == *target && kill.id == meta.id));
-        }
+        Event::Cleared { target } => world.switches.kills.retain(|kill| !kill.is(&scope, *target, meta.id)),
     }
 }

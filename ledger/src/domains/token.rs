@@ -107,6 +107,12 @@ impl State {
         self.live.get(id).is_some_and(|token| token.once)
     }
 
+    /// For whom a token speaks at `now`, when it is live.
+    pub fn speaks_for(&self, id: &str, now: i64) -> Option<&str> {
+        let token = self.live.get(id).filter(|token| now < token.expires)?;
+        Some(token.principal.as_str())
+    }
+
     /// The token that this text is, with its principal, at `now`; nothing tells why there is none.
     pub fn authenticate<'a>(&'a self, text: &'a str, now: i64) -> Option<(&'a str, &'a str)> {
         let (id, secret) = parse(text)?;
@@ -216,21 +222,6 @@ pub(super) fn end_all(world: &mut World, principal: &str, position: u64, ended: 
     }
 }
 
-/// Who issues a token for a principal must be able to give each of its roles.
-fn hold_to_owner(
-    world: &World,
-    asked: &Asked<'_>,
-    owner: &super::principal::Principal,
-) -> Result<(), Refusal> {
-    super::principal::hold_to_own(world, asked, owner.role)?;
-    for assigned in &owner.assigned {
-        if let Some(role) = crate::gate::Role::parse(&assigned.role) {
-            super::principal::hold_to_own(world, asked, role)?;
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn decide(
     world: &World,
     facts: &Facts,
@@ -244,7 +235,7 @@ pub(super) fn decide(
                 let text = format!("no principal `{principal}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::PrincipalUnknown, text));
             };
-            hold_to_owner(world, asked, owner)?;
+            super::principal::hold_to_all(world, asked, owner)?;
             let narrower = |text: &String| Scope::parse(text).is_ok_and(|scope| owner.scope.contains(&scope));
             if within.as_ref().is_some_and(|text| !narrower(text)) {
                 let text = format!("a token of `{principal}` speaks at or below `{}`", owner.scope);

@@ -228,6 +228,7 @@ pub(super) fn decide(
             }
         }
         Action::Quarantine { detector, seq, worker } => {
+            fit(world, facts, worker, asked, over)?;
             let event = Event::Quarantined {
                 detector: Some(detector.clone()),
                 reason: Reason::SecretLooking,
@@ -253,18 +254,9 @@ fn append(
     let at = asked.at();
     let job = world.jobs.get(at);
     let transcript = world.transcripts.live.get(&at);
-    let elsewhere = || world.jobs.held_elsewhere(asked.id, asked.actor);
-    if let Some(job) = job {
-        super::worker::stand(world, facts, asked.actor, asked.scope, job, asked.now)?;
-        if transcript.is_some_and(|t| t.quarantined >= QUARANTINED || t.accepted.len() >= EVENTS) {
-            return Err(Refusal::new(
-                Code::TranscriptFull,
-                format!("the transcript of `{}` is full", asked.id),
-            ));
-        }
-    } else if !over && !elsewhere() {
-        return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
-    }
+    fit(world, facts, asked.actor, asked, over)?;
+    // From its deadline on a job is over, whether or not anybody has recorded so.
+    let over = over || job.is_some_and(|job| asked.now >= job.deadline);
     let expected = transcript.map_or(0, |transcript| transcript.accepted.len() as u64) + 1;
     let parts = [operator, technical, audit];
     let capability = job.map(|job| job.capability.as_str());
@@ -298,6 +290,21 @@ fn append(
         drafts.push(asked.bare("transcript", super::Event::Transcript(Event::Closed { events: seq })));
     }
     Ok(drafts)
+}
+
+/// Whether this worker may say anything about the job at all, and there is room for it.
+fn fit(world: &World, facts: &Facts, worker: &str, asked: &Asked<'_>, over: bool) -> Result<(), Refusal> {
+    let (at, job) = (asked.at(), world.jobs.get(asked.at()));
+    if job.is_none() && !over && !world.jobs.held_elsewhere(asked.id, worker) {
+        return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
+    }
+    super::worker::stand(world, facts, worker, asked.scope, job, asked.now)?;
+    let full = |t: &Transcript| t.quarantined >= QUARANTINED || t.accepted.len() >= EVENTS;
+    if world.transcripts.live.get(&at).is_some_and(full) {
+        let text = format!("the transcript of `{}` is full", asked.id);
+        return Err(Refusal::new(Code::TranscriptFull, text));
+    }
+    Ok(())
 }
 
 /// The parts of an event, which are private.

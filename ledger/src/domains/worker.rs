@@ -12,6 +12,7 @@
 //! 3. An unfit worker is refused before anything that it relays is looked at.
 
 use super::job::Job;
+use super::principal::{Kind, Principal, Standing};
 use super::spec::{ActionSpec, Field, Flow, Shape, may, need};
 use super::table::Table;
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -249,8 +250,9 @@ pub(super) fn decide(
     let worker = world.workers.get(id).filter(|worker| worker.scope == *asked.scope);
     if let Action::Promote { trust, node } = action {
         let principal = world.principals.get_in(id, asked.scope);
-        if !principal.is_some_and(|p| p.kind == super::principal::Kind::Worker) {
-            let text = format!("no principal `{id}` of kind worker in `{}`", asked.scope);
+        let fits = |p: &Principal| p.kind == Kind::Worker && p.standing == Standing::Active;
+        if !principal.is_some_and(fits) {
+            let text = format!("no active principal `{id}` of kind worker in `{}`", asked.scope);
             return Err(Refusal::new(Code::PrincipalUnknown, text));
         }
         if worker.is_some_and(|worker| worker.trust == *trust && !worker.suspended) {
@@ -308,13 +310,14 @@ pub(super) fn decide(
     Ok(vec![asked.draft("worker", super::Event::Worker(event), &["reason"])])
 }
 
-/// The eight refusals: whether this worker may claim this job, or relay for it, now.
+/// The eight refusals: whether this worker may claim this job, or relay for it, now. Of a job that is over only what
+/// concerns the worker itself can be asked.
 pub(super) fn stand(
     world: &World,
     facts: &Facts,
     id: &str,
     scope: &Scope,
-    job: &Job,
+    job: Option<&Job>,
     now: i64,
 ) -> Result<(), Refusal> {
     let no = |code, text: String| Err(Refusal::new(code, text));
@@ -327,12 +330,15 @@ pub(super) fn stand(
     if !worker.to.as_ref().is_some_and(|to| to.contains(scope)) {
         return no(Code::WorkerScopeWrong, format!("worker `{id}` is not assigned to `{scope}`"));
     }
-    let has = |list: &[String]| list.contains(&job.capability);
-    if job.mode != super::job::Mode::LocalDev && !(has(&worker.declared) && has(&worker.assigned)) {
-        return no(Code::WorkerCapabilityMissing, format!("worker `{id}` is not up to `{}`", job.capability));
-    }
-    if !job.eligible.iter().any(|eligible| eligible == id) {
-        return no(Code::WorkerWrong, format!("worker `{id}` was not found eligible for this job"));
+    if let Some(job) = job {
+        let has = |list: &[String]| list.contains(&job.capability);
+        if job.mode != super::job::Mode::LocalDev && !(has(&worker.declared) && has(&worker.assigned)) {
+            let text = format!("worker `{id}` is not up to `{}`", job.capability);
+            return no(Code::WorkerCapabilityMissing, text);
+        }
+        if !job.eligible.iter().any(|eligible| eligible == id) {
+            return no(Code::WorkerWrong, format!("worker `{id}` was not found eligible for this job"));
+        }
     }
     if worker.suspended {
         return no(Code::WorkerDisabled, format!("worker `{id}` is suspended"));
@@ -343,6 +349,7 @@ pub(super) fn stand(
     if worker.health.is_some_and(|(health, _)| health == Health::Unhealthy) {
         return no(Code::WorkerUnhealthy, format!("worker `{id}` says that it is unhealthy"));
     }
+    let Some(job) = job else { return Ok(()) };
     let least = world.capabilities.get(&job.capability).map_or(Trust::Trusted, |capability| capability.trust);
     if job.mode != super::job::Mode::LocalDev && worker.trust < least {
         return no(

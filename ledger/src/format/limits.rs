@@ -39,6 +39,8 @@ pub const WAL: usize = 268_435_456;
 /// Entries between snapshots.
 pub const SNAPSHOT_EVERY: usize = 65_536;
 
+/// Bytes of JCS of an argument that is a list.
+pub const LIST: usize = 2800;
 /// Bytes of a credential reference.
 pub const REFERENCE: usize = 200;
 /// Bytes of a fingerprinted value, at least.
@@ -72,6 +74,7 @@ pub const TABLE: &[(&str, usize)] = &[
     ("note_signatures", NOTE_SIGNATURES),
     ("wal", WAL),
     ("snapshot_every", SNAPSHOT_EVERY),
+    ("list", LIST),
     ("reference", REFERENCE),
     ("fingerprint_min", FINGERPRINT_MIN),
     ("fingerprint_max", FINGERPRINT_MAX),

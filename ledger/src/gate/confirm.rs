@@ -1,7 +1,6 @@
 //! Must somebody else confirm it first? The last check: risk, and the hold that binds exactly this request. SPEC 9.
 
 use super::constitution::{Context, Found};
-use super::roles::Separation;
 use crate::code::Code;
 use crate::domains::hold::Standing;
 use crate::domains::spec::Risk;
@@ -13,8 +12,8 @@ pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
     if risk == Risk::Destructive {
         return context.fail(Code::NoRoute, request.spec.id, "");
     }
-    // A reviewed action is itself the confirmation.
-    if risk == Risk::Low || request.rule.separation != Separation::None {
+    // A review is itself the confirmation.
+    if risk == Risk::Low || request.rule.separation.is_review() {
         return Found::NotApplicable;
     }
     if let Some((id, state)) = &context.facts.prior {
@@ -44,8 +43,8 @@ pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
         }
     }
     match (&context.facts.prior, open) {
-        // The hold that this very key opened lapsed before anybody looked at the clock.
-        (Some((id, _)), None) => context.fail(Code::HoldExpired, id, ""),
+        // Whatever else became of the hold that this key opened, it is no yes.
+        (Some((id, state)), None) if state != "used" => context.fail(Code::HoldExpired, id, ""),
         (_, open) => Found::Hold(open),
     }
 }

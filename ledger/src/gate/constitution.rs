@@ -9,7 +9,7 @@ use crate::domains::capability::Capability;
 use crate::domains::ledger::Level;
 use crate::domains::principal::{Kind, Principal, SYSTEM, Standing};
 use crate::domains::spec::Flow;
-use crate::domains::{Facts, World};
+use crate::domains::{Action, Facts, World, action_spec, hold};
 
 /// Version of the rule table.
 pub const RULES: u64 = 1;
@@ -149,7 +149,7 @@ pub fn explain<'a>(
 impl<'a> Context<'a> {
     fn new(world: &'a World, facts: &'a Facts, request: &'a Request, caller: &'a Caller, now: i64) -> Self {
         let principal = world.principals.get(&caller.principal);
-        let slots = super::slots::of(world, request);
+        let slots = super::slots::of(world, request, &caller.principal);
         let capability = slots.capability.and_then(|id| world.capabilities.get(id));
         let open = world.scope_is_open(&request.scope);
         Self { world, facts, request, caller, principal, slots, capability, open, now }
@@ -171,8 +171,14 @@ impl<'a> Context<'a> {
         Found::Fail(Denial::new(code, about, by))
     }
 
-    pub(super) fn raises(&self) -> bool {
-        self.request.spec.flow == Flow::Raises
+    /// Whether the request adds to risk; to approve does when what is approved does.
+    pub(super) fn flow(&self) -> Flow {
+        let approved = match &self.request.action {
+            Action::Hold(hold::Action::Approve {}) => self.world.holds.get(self.request.id.as_str()),
+            _ => None,
+        };
+        let held = approved.and_then(|hold| action_spec(&hold.action));
+        held.unwrap_or(self.request.spec).flow
     }
 
     pub(super) fn scope(&self) -> &'a str {

@@ -4,11 +4,15 @@ use super::constitution::{Context, Found};
 use crate::code::Code;
 use crate::domains::host_key::Trust;
 use crate::domains::job::{Job, Mode};
+use crate::domains::switch::Target;
 use crate::domains::table::At;
+use crate::domains::{Action, Flow, hold};
 
 /// No kill switch stands in the way: on the scope or above it, on the actor, or on the capability.
 pub(super) fn kill_switch<'a>(context: &Context<'a>) -> Found<'a> {
-    if !context.raises() {
+    let approves = matches!(context.request.action, Action::Hold(hold::Action::Approve {}));
+    let raises = context.flow() == Flow::Raises;
+    if !raises && !approves {
         return Found::NotApplicable;
     }
     if context.world.switches.is_empty() {
@@ -16,8 +20,14 @@ pub(super) fn kill_switch<'a>(context: &Context<'a>) -> Found<'a> {
     }
     let own = context.principal.map(|principal| &principal.scope);
     let actor = context.caller.principal.as_str();
-    let engaged = context.world.switches.engaged(&context.request.scope, actor, context.slots.capability);
+    // What reports on a job uses no capability, and is stopped with it all the same.
+    let capability = context.slots.capability.or(context.slots.job.map(|job| job.capability.as_str()));
+    let engaged = context.world.switches.engaged(&context.request.scope, actor, capability);
     for kill in engaged {
+        // What is engaged can be cleared, though not with the word of somebody who is stopped.
+        if !raises && kill.target != Target::Principal {
+            continue;
+        }
         // What is engaged elsewhere is no business of the caller's: a foreign scope is answered as foreign.
         if own.is_some_and(|own| own.contains(&kill.scope) || kill.scope.contains(own)) {
             return context.fail(Code::KillSwitch, &kill.id, kill.scope.as_str());
@@ -121,8 +131,9 @@ pub(super) fn fence<'a>(context: &Context<'a>) -> Found<'a> {
     if let Some((job, fence)) = context.slots.fence
         && let Some(live) = context.slots.job
     {
-        // Whether there is such a job, and whether it is over, the domain says.
+        // Whether there is such a job, whether it is over, and whether the caller is one of its workers, the domain says.
         match &live.claim {
+            _ if !live.eligible.iter().any(|worker| worker == actor) => found = Found::Pass,
             Some(claim) if live.fence == fence && claim.worker == actor => {
                 if context.now >= claim.until {
                     return context.fail(Code::ClaimExpired, job, actor);
@@ -134,7 +145,13 @@ pub(super) fn fence<'a>(context: &Context<'a>) -> Found<'a> {
     }
     if let Some(id) = context.slots.lease {
         match world.leases.get(At { scope, id }) {
-            Some(lease) if context.now < lease.expires && lease.worker == actor => found = Found::Pass,
+            Some(lease)
+                if context.now < lease.expires
+                    && lease.worker == actor
+                    && context.slots.fence == Some((lease.job.as_str(), lease.fence)) =>
+            {
+                found = Found::Pass;
+            }
             _ => return context.fail(Code::LeaseOver, id, ""),
         }
     }

@@ -11,6 +11,7 @@ mod slots;
 
 pub use constitution::{CHECKS, Check, Found, RULES, Verdict, evaluate, explain, level};
 pub use denial::Denial;
+pub(crate) use request::recorded_request;
 pub use request::{
     Attest, Caller, Credential, Request, SystemMark, args_bytes, idempotency_digest, new_request,
 };

@@ -6,7 +6,7 @@ use crate::domains::{ACTIONS, Action, ActionSpec, Invalid, nearest, parse_action
 use crate::format::canonical::to_bytes;
 use crate::format::hash::{ARGS, Digest, IDEMPOTENCY};
 use crate::format::ids::{Id, IdempotencyKey, KeyId, Scope};
-use crate::format::json::Value;
+use crate::format::json::{self, Value};
 use crate::format::limits::{PART, PART_DEPTH, PART_NODES};
 use crate::secrets::{self, Found};
 use serde::Serialize;
@@ -40,6 +40,8 @@ pub struct Request {
     pub credential: Credential,
     /// What looks like a secret in what a worker relays: none of it may reach the disk.
     pub tainted: Option<Found>,
+    /// How many fingerprints of leased material were looked for in it.
+    pub(crate) searched: usize,
 }
 
 /// Who was found to ask.
@@ -73,6 +75,9 @@ pub struct Attest {
 
 /// Actions that relay what a worker saw: a secret in it is recorded as such, without it.
 const RELAYS: &[&str] = &["transcript.append", "job.report"];
+
+/// Stands for the idempotency key of a request that an entry records: only its scoped hash is kept.
+const UNKNOWN_KEY: &str = "................";
 
 /// What shows who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -111,7 +116,7 @@ pub fn args_bytes(args: &Value) -> Result<Vec<u8>, Invalid> {
         return Err(invalid(Code::TooDeep, format!("`args` is nested deeper than {PART_DEPTH} levels")));
     }
     let bytes = to_bytes(args).map_err(|error| invalid(Code::BadString, error.to_string()))?;
-    if crate::format::json::nodes(&bytes) > PART_NODES {
+    if json::nodes(&bytes) > PART_NODES {
         return Err(invalid(Code::TooLarge, format!("`args` has more than {PART_NODES} values")));
     }
     if bytes.len() > PART {
@@ -175,6 +180,38 @@ pub fn new_request(
         attestation: None,
         credential: Credential::Key,
         tainted,
+        searched: 0,
+    })
+}
+
+/// A request as an entry records it: checked against its declaration once more. Its idempotency key is not known, and
+/// what looked like a secret was refused before it was recorded.
+pub(crate) fn recorded_request(
+    action: &str,
+    scope: &str,
+    id: &str,
+    ledger: &str,
+    args_text: &[u8],
+) -> Result<Request, Code> {
+    let (spec, rule) = declared(action).ok_or(Code::UnknownAction)?;
+    let args = json::parse(args_text).map_err(|error| error.code)?;
+    spec.check(&args).map_err(|invalid| invalid.code)?;
+    let malformed = |_| Code::MalformedValue;
+    Ok(Request {
+        spec,
+        rule,
+        action: parse_action(spec, args_text).map_err(|_| Code::MalformedValue)?,
+        scope: Scope::parse(scope).map_err(malformed)?,
+        id: spec.check_entity(Some(id), ledger).map_err(|invalid| invalid.code)?,
+        args,
+        args_text: args_text.to_vec(),
+        salt: [0; 32],
+        key: IdempotencyKey::parse(UNKNOWN_KEY).map_err(malformed)?,
+        not_after: None,
+        attestation: None,
+        credential: Credential::Key,
+        tainted: None,
+        searched: 0,
     })
 }
 

@@ -67,6 +67,11 @@ impl Role {
         Self::NAMES.get(self as usize).copied().unwrap_or_default()
     }
 
+    /// Whether a principal of this kind may have it: a machine has its own, a human one of people's.
+    pub fn fits(self, kind: Kind) -> bool {
+        self.machine_kind().map_or(kind == Kind::Human, |machine| machine == kind)
+    }
+
     /// The kind of machine that this role is for; `None` for people's roles.
     pub fn machine_kind(self) -> Option<Kind> {
         match self {
@@ -99,6 +104,20 @@ pub enum Separation {
     NotRequester,
     /// The worker itself.
     Itself,
+}
+
+impl Separation {
+    /// Whether somebody looks at what another did, so that nobody need confirm it once more.
+    pub fn is_review(self) -> bool {
+        match self {
+            Self::NotRegistrar
+            | Self::NotSuspender
+            | Self::NotHolder
+            | Self::NotObserver
+            | Self::NotRequester => true,
+            Self::None | Self::Holder | Self::NotBeneficiary | Self::Itself => false,
+        }
+    }
 }
 
 /// A row of the matrix.
@@ -164,7 +183,7 @@ pub static MATRIX: &[Rule] = &[
     rule("host_key.disable", OPERATORS_AND_ORG, Separation::None),
     rule("export.produce", &[PlatformAdmin, MspAdmin, Auditor], Separation::None),
     rule("role.define", ADMINS, Separation::None),
-    rule("role.assign", ALL_ADMINS, Separation::None),
+    rule("role.assign", ALL_ADMINS, Separation::NotBeneficiary),
     rule("role.unassign", ALL_ADMINS, Separation::None),
     rule("capability.register", ADMINS, Separation::None),
     rule("capability.enable", ADMINS, Separation::None),

@@ -41,8 +41,8 @@ pub struct GrantUse<'a> {
     pub reference: Option<&'a str>,
 }
 
-/// The slots of a request.
-pub(super) fn of<'a>(world: &'a World, request: &'a Request) -> Slots<'a> {
+/// The slots of a request of `actor`'s.
+pub(super) fn of<'a>(world: &'a World, request: &'a Request, actor: &str) -> Slots<'a> {
     let id = request.id.as_str();
     let find = |id: &'a str| world.jobs.get(At { scope: request.scope.as_str(), id });
     // The job that a caller holds, and nothing that the job settled.
@@ -71,7 +71,11 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request) -> Slots<'a> {
             Slots { grant, under_grant: true, ..held }
         }
         Action::Claim(claim::Action::Acquire { .. }) => of_job(id),
-        Action::Claim(claim::Action::Renew { fence, .. } | claim::Action::Release { fence }) => held(*fence),
+        Action::Claim(claim::Action::Renew { fence, .. }) => {
+            let held = held(*fence);
+            Slots { capability: held.job.map(|job| job.capability.as_str()), ..held }
+        }
+        Action::Claim(claim::Action::Release { fence }) => held(*fence),
         Action::Grant(grant::Action::Issue { job, .. }) => {
             Slots { capability: of_job(job).capability, ..Slots::default() }
         }
@@ -80,7 +84,19 @@ pub(super) fn of<'a>(world: &'a World, request: &'a Request) -> Slots<'a> {
             grant: Some(GrantUse { id: grant, job, purpose, reference: Some(reference) }),
             ..of_job(job)
         },
-        Action::Lease(lease::Action::Resolve { .. }) => Slots { lease: Some(id), ..Slots::default() },
+        // Handing the material out needs all that opening did: things may have changed since.
+        Action::Lease(lease::Action::Resolve { .. }) => {
+            match world.leases.get(At { scope: request.scope.as_str(), id }) {
+                Some(lease) if lease.worker == actor => {
+                    let slots = of_job(&lease.job);
+                    let purpose = slots.capability.unwrap_or_default();
+                    let grant =
+                        Some(GrantUse { id: &lease.grant, job: &lease.job, purpose, reference: None });
+                    Slots { fence: Some((&lease.job, lease.fence)), grant, lease: Some(id), ..slots }
+                }
+                _ => Slots { lease: Some(id), ..Slots::default() },
+            }
+        }
         Action::Transcript(transcript::Action::Append { fence, .. }) => held(*fence),
         _ => Slots::default(),
     }

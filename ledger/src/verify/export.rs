@@ -2,6 +2,7 @@
 
 use super::pool::{Chunk, Looked, Pool};
 use super::prepare::{Item, Source};
+use super::recompute::Recompute;
 use super::report::{Beside, Ending};
 use super::walk::{Stop, Walk};
 use super::{Finding, FindingCode, How, Report, Trust};
@@ -61,13 +62,16 @@ pub fn verify_export(
     if let Some(pin) = trust.pin.as_ref().filter(resumes) {
         pin.resume(&mut walk);
     }
-    let source = Source { origin: header.origin.as_str().to_owned(), parts: header.parts };
+    walk.recompute =
+        how.recompute.then(|| Box::new(Recompute::new(&header.origin, header.from, header.parts)));
+    let recompute = how.recompute && header.parts && header.from == 0;
+    let source = Source { origin: header.origin.as_str().to_owned(), parts: header.parts, recompute };
     let mut reading = Reading { walk, header, digest: EXPORT.hasher(), entries: 0, state: State::Entries };
     reading.digest.update(&first);
     if !first.ends_with(b"\n") {
         return Ok(Report::new(&reading.walk, None, Ending::Early("the header line does not end"), beside));
     }
-    let (stop, walk, state) = Pool::run(how, &source, |pool| -> Result<_> {
+    let (stop, mut walk, state) = Pool::run(how, &source, |pool| -> Result<_> {
         let mut stop = None;
         let mut more = true;
         while more || pool.is_busy() {
@@ -97,6 +101,9 @@ pub fn verify_export(
             Ending::Early("the file ends before its trailer")
         }
     };
+    if ending == Ending::Whole {
+        walk.end();
+    }
     Ok(Report::new(&walk, stop, ending, beside))
 }
 

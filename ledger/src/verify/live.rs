@@ -3,6 +3,7 @@
 
 use super::pool::{Chunk, Pool};
 use super::prepare::{Item, Source};
+use super::recompute::Recompute;
 use super::report::{Beside, Ending};
 use super::walk::{Stop, Walk};
 use super::{Finding, FindingCode, How, Report, Trust};
@@ -37,7 +38,8 @@ pub fn verify_live(
     let linked = |pin: &super::Pin| trust.heads.iter().all(|head| head.0 >= pin.size);
     let usable =
         |pin: &super::Pin| pin.has_state() && pin.size <= size && pin.key.origin == origin && linked(pin);
-    let resume = trust.pin.as_ref().filter(|pin| usable(pin));
+    // Decisions rest on the world, which no pin has: they are recomputed from entry 0.
+    let resume = trust.pin.as_ref().filter(|pin| usable(pin) && !how.recompute);
     let frontier = resume.and_then(super::Pin::frontier).unwrap_or_default();
     let from = frontier.size();
     let mut walk = Walk::new(origin.clone(), frontier, trust);
@@ -48,7 +50,8 @@ pub fn verify_live(
     if let Some(pin) = resume.filter(|pin| pin.size > 0) {
         pin.resume(&mut walk);
     }
-    let source = Source { origin: origin.as_str().to_owned(), parts: true };
+    walk.recompute = how.recompute.then(|| Box::new(Recompute::new(&origin, from, true)));
+    let source = Source { origin: origin.as_str().to_owned(), parts: true, recompute: how.recompute };
     let mut heads = reader.heads(from + 1..size + 1)?.into_iter().peekable();
     let stop = Pool::run(how, &source, |pool| -> Result<Option<Stop>> {
         let mut next = from;
@@ -90,7 +93,8 @@ pub fn verify_live(
             Err(found) => stop = Some(found),
         }
     }
-    if !how.columns {
+    let differs = stop.is_none() && ending == Ending::Whole && !walk.end();
+    if !how.columns || differs {
         beside.columns = Some("not looked at".to_owned());
     } else if from > 0 {
         beside.columns = Some(format!("not looked at again below {from}: the pin stands there"));

@@ -1,7 +1,8 @@
 //! Are these bytes what was signed? From bytes to a verdict that names what happened and where. SPEC 14.
 //!
-//! Shares only `format` with the writer, and trusts nothing that it read from what it verifies. Reading order:
-//! this file, prepare (one entry by itself), walk (entries in a row), authors, export, live, pin, report.
+//! Shares only `format` with the writer, and trusts nothing that it read from what it verifies; recompute alone asks the writer's
+//! own gate and domains, and only whether they were followed. Reading order: this file, prepare (one entry by itself), walk
+//! (entries in a row), authors, export, live, pin, recompute, report.
 
 mod authors;
 mod export;
@@ -9,6 +10,7 @@ mod live;
 mod pin;
 mod pool;
 mod prepare;
+mod recompute;
 mod report;
 mod screen;
 mod walk;
@@ -16,6 +18,7 @@ mod walk;
 pub use export::verify_export;
 pub use live::verify_live;
 pub use pin::Pin;
+pub use recompute::Decisions;
 pub use report::{Dimensions, Report};
 
 use crate::format::key::LogVerifier;
@@ -132,6 +135,7 @@ finding_codes! {
     TrailerMismatch "trailer_mismatch";
     TrailingBytes "trailing_bytes";
     ColumnMismatch "column_mismatch";
+    DecisionMismatch "decision_mismatch";
     FileEnds "file_ends";
 }
 
@@ -207,11 +211,13 @@ pub struct How {
     pub screen: bool,
     /// Derive again what a live store keeps beside the leaves.
     pub columns: bool,
+    /// Decide every recorded answer again.
+    pub recompute: bool,
 }
 
 impl Default for How {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { threads, screen: false, columns: true }
+        Self { threads, screen: false, columns: true, recompute: false }
     }
 }

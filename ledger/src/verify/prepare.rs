@@ -3,6 +3,7 @@
 
 use super::FindingCode;
 use super::authors::{KeyEvent, Use, key_event};
+use super::recompute::Recorded;
 use crate::format::check::is_canonical;
 use crate::format::encoding::{unbase64_into, unhex};
 use crate::format::entry::{self, Entry};
@@ -34,6 +35,8 @@ pub(super) struct Prepared {
     pub(super) parts: Option<FindingCode>,
     pub(super) signed: Option<Box<Signed>>,
     pub(super) event: Option<KeyEvent>,
+    /// What is decided again, where that is asked for.
+    pub(super) recorded: Option<Box<Recorded>>,
 }
 
 /// What is needed to check an author's signature.
@@ -61,6 +64,8 @@ pub(super) struct Source {
     pub(super) origin: String,
     /// Whether parts must be there, or must not.
     pub(super) parts: bool,
+    /// Whether the answers are decided again.
+    pub(super) recompute: bool,
 }
 
 /// Looks at one line of an export.
@@ -78,7 +83,7 @@ pub(super) fn line(source: &Source, line: &[u8], leaf: &mut Vec<u8>) -> Item {
     }
 }
 
-fn entry_line(source: &Source, line: &EntryLine<'_, &RawValue>, leaf: &mut Vec<u8>) -> Item {
+fn entry_line<'l>(source: &Source, line: &EntryLine<'_, &'l RawValue>, leaf: &mut Vec<u8>) -> Item {
     let salts = [&line.private, &line.args];
     if salts.into_iter().flatten().any(|part| unhex::<32>(part.salt).is_none()) {
         return Item::Bad(FindingCode::LineInvalid);
@@ -97,11 +102,12 @@ fn entry_line(source: &Source, line: &EntryLine<'_, &RawValue>, leaf: &mut Vec<u
         line.args.as_ref().map(|part| committed(&ARGS, part)),
     ];
     let parts = check_parts(source, &entry, found);
-    prepare(source, &entry, leaf, parts)
+    let text = |part: &Option<Part<'_, &'l RawValue>>| part.as_ref().map(|part| part.value.get().as_bytes());
+    prepare(source, &entry, leaf, parts, [text(&line.private), text(&line.args)])
 }
 
 /// Looks at one row of a store.
-pub(super) fn row(source: &Source, row: &Row) -> Item {
+pub(super) fn row<'r>(source: &Source, row: &'r Row) -> Item {
     let Ok(entry) = entry::open(&row.leaf) else { return Item::Bad(FindingCode::LeafInvalid) };
     let committed = |context: &Context, blob: &Vec<u8>| {
         let (salt, text) = blob.split_first_chunk::<32>()?;
@@ -112,7 +118,8 @@ pub(super) fn row(source: &Source, row: &Row) -> Item {
         row.args.as_ref().map(|blob| committed(&ARGS, blob)),
     ];
     let parts = check_parts(source, &entry, found);
-    let item = prepare(source, &entry, &row.leaf, parts);
+    let text = |blob: &'r Option<Vec<u8>>| blob.as_ref().and_then(|blob| blob.get(32..));
+    let item = prepare(source, &entry, &row.leaf, parts, [text(&row.private), text(&row.args)]);
     match item {
         Item::Entry(prepared) if prepared.position != row.position => Item::Bad(FindingCode::ColumnMismatch),
         item => item,
@@ -148,7 +155,13 @@ fn check_parts(
         .then_some(FindingCode::PartMismatch)
 }
 
-fn prepare(source: &Source, entry: &Entry<'_, &RawValue>, leaf: &[u8], parts: Option<FindingCode>) -> Item {
+fn prepare(
+    source: &Source,
+    entry: &Entry<'_, &RawValue>,
+    leaf: &[u8],
+    parts: Option<FindingCode>,
+    [private, args]: [Option<&[u8]>; 2],
+) -> Item {
     let Some(event) = key_event(entry.kind, entry.entity.id, entry.data.get()) else {
         return Item::Bad(FindingCode::LeafInvalid);
     };
@@ -161,8 +174,11 @@ fn prepare(source: &Source, entry: &Entry<'_, &RawValue>, leaf: &[u8], parts: Op
             leaf: leaf.to_vec(),
         })
     });
+    let address = entry::address(leaf);
+    let ledger = source.origin.split_once('/').map_or("", |(name, _)| name);
+    let recorded = source.recompute.then(|| Box::new(Recorded::new(entry, address, ledger, private, args)));
     Item::Entry(Box::new(Prepared {
-        address: entry::address(leaf),
+        address,
         hash: leaf_hash(leaf),
         position: entry.position,
         prev: entry.prev,
@@ -176,6 +192,7 @@ fn prepare(source: &Source, entry: &Entry<'_, &RawValue>, leaf: &[u8], parts: Op
         parts,
         signed,
         event,
+        recorded,
     }))
 }
 

@@ -1,6 +1,7 @@
 //! What is an auditor told? The verdict, what was found where, and each dimension by itself. SPEC 14.3.
 
 use super::pin::Pin;
+use super::recompute::Decisions;
 use super::walk::{Stop, Walk};
 use super::{Finding, FindingCode, Verdict};
 use serde::Serialize;
@@ -26,6 +27,8 @@ pub struct Report {
     pub unchecked: u64,
     /// Log signatures that verified.
     pub heads: u64,
+    /// How many answers were decided again, when that was asked for.
+    pub decisions: Option<Decisions>,
     /// Each dimension by itself.
     pub dimensions: Dimensions,
     /// Where an authentic verification ended: the next one goes on from there.
@@ -49,6 +52,8 @@ pub struct Dimensions {
     pub columns: String,
     /// Whether positions, counts, causes and times are in order.
     pub order: String,
+    /// Whether each answer is what the rules give.
+    pub decisions: String,
     /// The longest time without an entry.
     pub silence: String,
 }
@@ -91,6 +96,7 @@ impl Report {
             attested: walk.attested,
             unchecked: walk.unchecked,
             heads: walk.heads,
+            decisions: walk.recompute.as_ref().map(|recompute| recompute.counts),
             pin: if authentic { Pin::at(walk) } else { None },
         }
     }
@@ -99,12 +105,17 @@ impl Report {
     pub fn explain(&self) -> Vec<String> {
         let mut lines = vec![match self.verdict {
             Verdict::Forked => "Two signed heads contradict each other: the log showed two histories.".to_owned(),
+            Verdict::Tampered if self.finding.as_ref().is_some_and(|f| f.code == FindingCode::DecisionMismatch) => {
+                "Everything is as signed, but a recorded answer is not what the rules give: whoever holds the log key edited it, \
+                 or broke the rules."
+                    .to_owned()
+            }
             Verdict::Tampered => "The bytes contradict each other or a signed head: something was changed.".to_owned(),
             Verdict::Truncated => "The bytes end before they say they do: entries are missing at the end.".to_owned(),
             Verdict::RolledBack => "The ledger is older than its own anchor: an older copy was put back.".to_owned(),
             Verdict::Suspect => "Everything is as signed, but a key that signed was later suspected.".to_owned(),
             Verdict::Stale => "Everything is as signed, but you know of a newer head.".to_owned(),
-            Verdict::Unverifiable => "Nothing contradicts, but not everything is under a signature that you trust.".to_owned(),
+            Verdict::Unverifiable => "Nothing contradicts, but not everything could be checked that you asked for, or is under a signature that you trust.".to_owned(),
             Verdict::IntegrityOnly => {
                 "Nothing contradicts, but without a pinned key nobody can say who made it: use --pin or --key."
                     .to_owned()
@@ -130,6 +141,15 @@ impl Report {
             "{} entries, {} under a log signature, {} signed by their author.",
             self.entries, self.signed, self.attested
         ));
+        if let Some(decisions) = self.decisions {
+            lines.push(format!(
+                "{} decisions recomputed; {} could not be: {} without their arguments, {} without what came before.",
+                decisions.recomputed,
+                decisions.left_out(),
+                decisions.without_arguments,
+                decisions.without_past
+            ));
+        }
         lines
     }
 }
@@ -150,6 +170,9 @@ fn judge(walk: &Walk, stop: Option<Stop>, ending: Ending, beside: &Beside) -> (V
         let text = format!("the trusted head of {size} entries is not of these bytes");
         let last = size.checked_sub(1);
         let finding = Finding::between(FindingCode::HeadContradicted, walk.good, last, text);
+        return (Verdict::Tampered, Some(finding));
+    }
+    if let Some(finding) = walk.recompute.as_ref().and_then(|recompute| recompute.finding.clone()) {
         return (Verdict::Tampered, Some(finding));
     }
     match ending {
@@ -175,7 +198,8 @@ fn judge(walk: &Walk, stop: Option<Stop>, ending: Ending, beside: &Beside) -> (V
         return (Verdict::Stale, None);
     }
     let unsigned = walk.key.is_some() && !(walk.any_good && walk.good == walk.position);
-    if unsigned || walk.unchecked > 0 || beside.unlinked || beside.no_anchor {
+    let left_out = walk.recompute.as_ref().map_or(0, |recompute| recompute.counts.left_out());
+    if unsigned || left_out > 0 || walk.unchecked > 0 || beside.unlinked || beside.no_anchor {
         return (Verdict::Unverifiable, None);
     }
     if walk.key.is_none() { (Verdict::IntegrityOnly, None) } else { (Verdict::Authentic, None) }
@@ -195,6 +219,16 @@ fn dimensions(walk: &Walk, finding: Option<&Finding>, beside: &Beside) -> Dimens
     let authors = match walk.unchecked {
         0 => format!("ok: {} verified", walk.attested),
         n => format!("{n} not checked: their keys were enrolled earlier"),
+    };
+    let decisions = match walk.recompute.as_ref().map(|recompute| recompute.counts) {
+        None => "not asked for".to_owned(),
+        Some(d) if d.without_past > 0 => {
+            format!("{} not recomputed: the range has no beginning", d.without_past)
+        }
+        Some(d) if d.without_arguments > 0 => {
+            format!("{} not recomputed: their arguments are not in these bytes", d.without_arguments)
+        }
+        Some(d) => format!("ok: {} recomputed", d.recomputed),
     };
     let silence = match walk.max_silence_ms {
         Some(promised) if i64::try_from(promised).is_ok_and(|p| walk.longest_silence > p) => {
@@ -220,6 +254,7 @@ fn dimensions(walk: &Walk, finding: Option<&Finding>, beside: &Beside) -> Dimens
             ],
             "ok".to_owned(),
         ),
+        decisions: ok(&[F::DecisionMismatch], decisions),
         silence,
     }
 }

@@ -3,6 +3,7 @@
 
 use super::authors::{Authors, Signer, Use};
 use super::prepare::{Prepared, Signed};
+use super::recompute::Recompute;
 use super::{Finding, FindingCode, Trust};
 use crate::format::checkpoint::{Checkpoint, Note, Signed as NoteSigned};
 use crate::format::hash::Digest;
@@ -66,6 +67,8 @@ pub(super) struct Walk {
     /// Last position signed by each key, which may still be suspected later.
     signed_by: BTreeMap<KeyId, u64>,
     pub(super) jobs: Vec<Job>,
+    /// Decides every answer again, where that is asked for.
+    pub(super) recompute: Option<Box<Recompute>>,
 }
 
 impl Walk {
@@ -98,6 +101,7 @@ impl Walk {
             longest_silence: 0,
             signed_by: BTreeMap::new(),
             jobs: Vec::new(),
+            recompute: None,
         };
         while walk.trusted.last().is_some_and(|head| head.0 < from) {
             walk.trusted.pop();
@@ -156,7 +160,15 @@ impl Walk {
         self.frontier.push(entry.hash);
         self.position += 1;
         self.compare_trusted();
+        if let Some(recompute) = &mut self.recompute {
+            recompute.take(entry.has_by, entry.recorded.take());
+        }
         Ok(())
+    }
+
+    /// Says that the bytes end here, as they should; true when no decision differs.
+    pub(super) fn end(&mut self) -> bool {
+        self.recompute.as_mut().is_none_or(|recompute| recompute.end())
     }
 
     fn check_order(&mut self, entry: &Prepared) -> Result<(), Finding> {

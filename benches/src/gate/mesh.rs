@@ -1,0 +1,109 @@
+//! How fast does agentmesh answer? A child process of its own workspace, which is asked over pipes for whole stretches.
+
+use super::Done;
+use super::candidate::{Candidate, Stretch, Turn};
+use super::request::{Asked, Denial};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// The gates of the child, and what their rules cannot say.
+pub(crate) const GATES: [(&str, &[Denial]); 3] =
+    [("policy", &[Denial::Expired]), ("scopes", &[Denial::Expired]), ("rego", &[])];
+
+/// One gate of agentmesh.
+#[derive(Debug)]
+pub(crate) struct Mesh {
+    child: Child,
+    /// Closed to end the child.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    name: String,
+    conditions: String,
+    grants: usize,
+    lacks: &'static [Denial],
+}
+
+impl Mesh {
+    /// Starts the child for one of its gates; it makes the same world and the same requests.
+    pub(crate) fn start(program: &Path, gate: usize, grants: usize, requests: usize) -> Done<Self> {
+        let (name, lacks) = *GATES.get(gate).ok_or("agentmesh has no such gate")?;
+        let mut command = Command::new(program);
+        command.arg(name).arg(grants.to_string()).arg(requests.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("run `{}`: {error}", program.display()))?;
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().ok_or("the child has no output")?);
+        let (name, conditions) = (format!("agentmesh-{name}"), String::new());
+        let mut mesh = Self { child, input, output, name, conditions, grants, lacks };
+        let said = mesh.line()?;
+        match said.split('\t').collect::<Vec<_>>()[..] {
+            [name, count, conditions] if mesh.name == name && mesh.grants.to_string() == count => {
+                mesh.conditions = conditions.to_owned();
+                Ok(mesh)
+            }
+            _ => Err(format!("the child began with `{said}`").into()),
+        }
+    }
+
+    fn line(&mut self) -> Done<String> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            return Err("the child ended".into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    fn ask(&mut self, what: &str, stretch: Stretch) -> Done<Vec<u64>> {
+        let input = self.input.as_mut().ok_or("the child has no input")?;
+        writeln!(input, "{what} {} {}", stretch.from, stretch.count)?;
+        input.flush()?;
+        let line = self.line()?;
+        let numbers = line.split_whitespace().map(str::parse).collect::<Result<Vec<u64>, _>>();
+        numbers.map_err(|_| line.into())
+    }
+}
+
+impl Candidate for Mesh {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn conditions(&self) -> String {
+        self.conditions.clone()
+    }
+
+    fn grants(&self) -> usize {
+        self.grants
+    }
+
+    fn lacks(&self) -> &'static [Denial] {
+        self.lacks
+    }
+
+    fn prepare(&mut self, _: &[Asked]) -> Done<()> {
+        Ok(())
+    }
+
+    fn answers(&mut self, _: &[Asked], stretch: Stretch) -> Done<Vec<bool>> {
+        Ok(self.ask("answers", stretch)?.into_iter().map(|answer| answer == 1).collect())
+    }
+
+    fn turn(&mut self, _: &[Asked], stretch: Stretch) -> Done<Turn> {
+        match *self.ask("turn", stretch)? {
+            [nanos, allowed] => Ok(Turn { nanos, allowed: usize::try_from(allowed)? }),
+            _ => Err("the child gave no turn".into()),
+        }
+    }
+
+    fn clocked(&mut self, _: &[Asked], stretch: Stretch) -> Done<Vec<u64>> {
+        self.ask("clocked", stretch)
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}

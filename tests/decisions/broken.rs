@@ -1,0 +1,1 @@
+//! Does each invariant of the chain fail when it is broken?
