@@ -141,7 +141,7 @@ impl Draw<'_> {
         if self.seeded.below(6) == 0
             && let Some(Value::Int(number)) = args.values_mut().find(|v| matches!(v, Value::Int(_)))
         {
-            *number += 1;
+            *number += if *number > 2_000 { -1 } else { 1 };
         }
         let key = if self.seeded.below(4) == 0 { self.key } else { before.key };
         let (who, action) = (before.who.clone(), before.action.clone());
@@ -181,7 +181,7 @@ impl Draw<'_> {
                 if self.once_in(6)
                     && let Some(Value::Int(number)) = args.values_mut().find(|v| matches!(v, Value::Int(_)))
                 {
-                    *number += 1;
+                    *number += if *number > 2_000 { -1 } else { 1 };
                 }
                 let who = self.lean(&hold.who, &["ada", "founder"]).to_owned();
                 let key = self.key;

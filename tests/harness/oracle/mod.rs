@@ -17,7 +17,6 @@ mod workers;
 
 pub use draw::{Step, draw};
 pub use state::*;
-pub use sweep::Due;
 
 use chancery_ledger::format::json::Value;
 use serde_json::{Value as Json, json};
