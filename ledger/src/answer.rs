@@ -7,6 +7,7 @@ use crate::format::checkpoint::Note;
 use crate::format::encoding::hex;
 use crate::format::hash::Digest;
 use serde::{Serialize, Serializer};
+use std::sync::Arc;
 
 /// What became of a request.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub struct Receipt {
     pub hold: Option<String>,
     /// The head over them.
     #[serde(serialize_with = "serialize_head")]
-    pub head: Note,
+    pub head: Arc<Note>,
     /// `<epoch>.<position>` of the last entry.
     pub position: String,
     /// True when the request had been answered before.

@@ -191,7 +191,7 @@ impl Door {
         while let Some(draft) = drafts.next().or_else(|| spent(&self.world, caller)) {
             let cause = cause(&draft, entries.first().map(|first| first.position));
             let asked = entries.is_empty().then_some((request, key));
-            entries.push(self.seal(&draft, request.scope.as_str(), caller, asked, &cause, now)?);
+            entries.push(self.seal(draft, request.scope.as_str(), caller, asked, cause, now)?);
         }
         Ok(Some(Recorded { effect, code, message, entries, secret, hold }))
     }
@@ -199,11 +199,11 @@ impl Door {
     /// Seals one event and folds it in. `asked` is the request with its scoped key, on the first entry it caused.
     pub(crate) fn seal(
         &mut self,
-        draft: &Draft,
+        draft: Draft,
         scope: &str,
         caller: &Caller,
         asked: Option<(&Request, Digest)>,
-        cause: &[u64],
+        cause: Vec<u64>,
         now: i64,
     ) -> Result<Sealed> {
         let broken = |error: &dyn std::fmt::Display| Error::new(Code::Internal, error.to_string());
@@ -237,7 +237,7 @@ impl Door {
             attestation: attest.map(|a| Attestation { key: a.key, seq: a.seq, sig: sig.as_deref() }),
             blind: &blind,
             by,
-            cause: cause.to_vec(),
+            cause: cause.clone(),
             data: Raw(&data),
             entity: Entity { id: &draft.entity_id, kind: draft.entity_kind },
             kind,
@@ -270,23 +270,24 @@ impl Door {
             actor: &caller.principal,
             attestation: entry.attestation.map(|a| (a.key, a.seq)),
             action: asked.map(|(request, _)| request.spec.id),
-            cause,
+            cause: &cause,
         };
         self.world.fold(&meta, address, &draft.event, &mut self.ended);
+        let (position, attestation) = (meta.position, meta.attestation);
         self.unpublished.push(Folded {
-            position: meta.position,
+            position,
             time: now,
             scope: scope.to_owned(),
-            id: draft.entity_id.clone(),
+            id: draft.entity_id,
             actor: caller.principal.clone(),
-            attestation: meta.attestation,
+            attestation,
             action: asked.map(|(request, _)| request.spec.id),
-            cause: cause.to_vec(),
+            cause,
             address,
-            event: draft.event.clone(),
+            event: draft.event,
         });
         let args = asked.map(|(request, _)| Part { salt: request.salt, text: request.args_text.clone() });
-        Ok(Sealed { position: meta.position, kind, leaf, address, private, args })
+        Ok(Sealed { position, kind, leaf, address, private, args })
     }
 }
 

@@ -211,7 +211,7 @@ impl Ledger {
             cause: Vec::new(),
         };
         let system = Caller::by_key(domains::principal::SYSTEM);
-        let opened = door.seal(&draft, "/", &system, None, &[], now)?;
+        let opened = door.seal(draft, "/", &system, None, Vec::new(), now)?;
         door.unpublished.clear();
         let published = Arc::new(Published::new(door.world.clone()));
         let mut writer = Writer {
@@ -219,7 +219,7 @@ impl Ledger {
             time,
             frontier: Frontier::default(),
             log_key,
-            head,
+            head: Arc::new(head),
             conn,
             reader,
             answered,
@@ -301,7 +301,7 @@ impl Ledger {
             time,
             frontier,
             log_key,
-            head,
+            head: Arc::new(head),
             conn,
             reader,
             answered,

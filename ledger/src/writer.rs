@@ -35,7 +35,7 @@ pub(crate) struct Writer {
     pub(crate) frontier: Frontier,
     pub(crate) log_key: PrivateKey,
     /// The newest head: it stands in the anchor, and goes into the store with the next batch.
-    pub(crate) head: Note,
+    pub(crate) head: Arc<Note>,
     pub(crate) conn: rusqlite::Connection,
     pub(crate) reader: Reader,
     pub(crate) answered: Answered,
@@ -123,6 +123,10 @@ impl Writer {
         let mut entries: Vec<Sealed> = Vec::with_capacity(batch.len());
         let mut keys: HashMap<Digest, u64> = HashMap::with_capacity(batch.len());
         let space = free_space(&self.paths);
+        // A filter that holds too much says "perhaps" to everything, and every look-up goes to the disk.
+        if self.over.0.is_full() {
+            self.over = Over::open(&self.reader)?;
+        }
         self.count(&mut entries, &mut keys);
         for waiting in batch {
             let outcome = self.request(waiting.request, &mut entries, &mut keys, space);
@@ -215,7 +219,12 @@ impl Writer {
             Err(error) => return Ready::Failed(error),
         };
         let instants = (now, self.time.wall());
-        match self.door.answer(&request, &caller, key, &facts, instants) {
+        let over_before = self.door.ended.len();
+        let answered = self.door.answer(&request, &caller, key, &facts, instants);
+        for ended in self.door.ended.iter().skip(over_before) {
+            self.over.add(ended.kind, &ended.id);
+        }
+        match answered {
             Ok(None) => {
                 self.counted.add(&caller.principal, minute_of(now));
                 let text = format!(
@@ -316,11 +325,14 @@ impl Writer {
 
     /// The final state of something: of this batch, or of the store.
     fn ended(&self, kind: &str, id: &str) -> Result<Option<String>> {
-        let here = self.door.ended.iter().rev().find(|ended| ended.kind == kind && ended.id == id);
-        if let Some(here) = here {
-            return Ok(Some(here.state.to_owned()));
+        if !self.over.may_have(kind, id) {
+            return Ok(None);
         }
-        if self.over.may_have(kind, id) { self.reader.ending(kind, id) } else { Ok(None) }
+        let here = self.door.ended.iter().rev().find(|ended| ended.kind == kind && ended.id == id);
+        match here {
+            Some(here) => Ok(Some(here.state.to_owned())),
+            None => self.reader.ending(kind, id),
+        }
     }
 
     /// What the decision must know beside the world.
@@ -373,9 +385,6 @@ impl Writer {
                 position: e.position,
             })
             .collect();
-        for row in &ended {
-            self.over.add(row.kind, &row.id);
-        }
         let previous = self.stored_form_of_head()?;
         self.trace.point(Point::BeforeCommit);
         let batch = Batch { entries, tiles: &tiles, ended: &ended, previous };
@@ -398,7 +407,7 @@ impl Writer {
         self.trace.point(Point::AfterAnchor);
         // What was written to files that are no longer there is answered to nobody.
         self.watch.check()?;
-        self.head = note;
+        self.head = Arc::new(note);
         Ok(())
     }
 
@@ -430,7 +439,7 @@ impl Writer {
         let Outcome { effect, code, message, entries, secret, hold, replay, warning } = outcome;
         let last = entries.last().map_or(0, |entry| entry.position);
         let position = format!("{}.{last}", self.door.origin.epoch());
-        let (head, stage) = (self.head.clone(), self.door.world.settings().stage.as_str());
+        let (head, stage) = (Arc::clone(&self.head), self.door.world.settings().stage.as_str());
         Answer::Receipt(Box::new(Receipt {
             effect,
             code,

@@ -226,6 +226,6 @@ impl World {
 
     /// True when `scope` is the root or was created and not closed.
     pub fn scope_is_open(&self, scope: &Scope) -> bool {
-        scope.segments() == 0 || self.scopes.is_open(scope)
+        scope.is_root() || self.scopes.is_open(scope)
     }
 }

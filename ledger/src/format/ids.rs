@@ -149,6 +149,11 @@ impl Scope {
         Self("/".to_owned())
     }
 
+    /// True for the scope that contains all others.
+    pub fn is_root(&self) -> bool {
+        self.0 == "/"
+    }
+
     /// Number of segments, 0 for the root.
     pub fn segments(&self) -> usize {
         self.0.split('/').filter(|segment| !segment.is_empty()).count()

@@ -14,9 +14,11 @@ use chancery_ledger::{Code, Entropy, Error, Receipt};
 
 /// Workers that callers act as, in turn.
 const WORKERS: u64 = 8;
+/// Jobs that they hold; callers share them, each with leases of its own.
+const JOBS: u64 = 32;
 const REFERENCE: &str = "vault://kv/bench#key";
 
-/// A ledger in which each caller holds a job under a grant.
+/// A ledger in which workers hold jobs under grants.
 struct Office {
     subject: Subject,
     entropy: Entropy,
@@ -40,11 +42,11 @@ fn worker(caller: u64) -> String {
 }
 
 fn job(caller: u64) -> String {
-    format!("job-{caller}")
+    format!("job-{}", caller % JOBS)
 }
 
 fn grant(caller: u64) -> String {
-    format!("grant-{caller}")
+    format!("grant-{}", caller % JOBS)
 }
 
 impl Office {
@@ -58,7 +60,7 @@ impl Office {
         for number in 0..WORKERS.min(callers) {
             office.promote(number)?;
         }
-        for caller in 0..callers {
+        for caller in 0..JOBS.min(callers) {
             office.hand_out(caller)?;
         }
         Ok(office)
@@ -170,7 +172,7 @@ impl Office {
 pub(super) fn run(bench: &Bench) -> Result<Vec<Figure>, Diagnostic> {
     let figure = |callers: u64| {
         let name = format!("decide.{callers}");
-        let each = (bench.entries.min(20_000) / callers).clamp(20, 3000);
+        let each = (bench.entries.min(20_000) / callers.max(8)).max(6);
         let mut office = Office::open(bench, &name, callers)?;
         let mut work: Work = Vec::new();
         for caller in 0..callers {
