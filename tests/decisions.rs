@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const SEQUENCES: u64 = 200;
 const STEPS: usize = 60;
+/// Different differences that one run tells.
+const DIFFERENCES: usize = 6;
 
 /// How often each answer was given: effect, code and first kind.
 type Seen = BTreeMap<String, u64>;
@@ -44,7 +46,7 @@ fn run(template: &Template, seeds: &[u64], seen: &mut Seen) -> Result<(), (usize
 fn shrink(template: &Template, mut seeds: Vec<u64>, first: usize) -> String {
     seeds.truncate(first + 1);
     let fails = |seeds: &[u64]| run(template, seeds, &mut Seen::new()).err();
-    let mut size = seeds.len() / 2;
+    let (mut size, mut shortest) = (seeds.len() / 2, 0);
     while size > 0 {
         let mut at = 0;
         while at < seeds.len() {
@@ -58,7 +60,10 @@ fn shrink(template: &Template, mut seeds: Vec<u64>, first: usize) -> String {
                 None => at += size,
             }
         }
-        size /= 2;
+        // At the end one by one, until none can be missed.
+        let before = seeds.len();
+        size = if size == 1 && shortest != before { 1 } else { size / 2 };
+        shortest = before;
     }
     match fails(&seeds) {
         Some((_, why, told)) => format!("{why}\n{}", told.join("\n")),
@@ -80,33 +85,35 @@ fn decisions_are_those_of_the_model_and_the_chain_keeps_its_invariants() {
     let count = if full { SEQUENCES * 100 } else { SEQUENCES };
     let (from, to) = only.map_or((0, count), |only| (only, only + 1));
     let next = AtomicU64::new(from);
-    let mut all = Seen::new();
+    let work = || {
+        let (mut seen, mut wrong) = (Seen::new(), BTreeMap::new());
+        loop {
+            let number = next.fetch_add(1, Ordering::SeqCst);
+            if number >= to || wrong.len() >= DIFFERENCES {
+                return (seen, wrong);
+            }
+            let steps = seeds(number);
+            if let Err((at, why, _)) = run(&template, &steps, &mut seen)
+                && !wrong.contains_key(&why)
+            {
+                let shortest = shrink(&template, steps, at);
+                wrong.insert(why, format!("sequence {number}, step {at}: {shortest}"));
+            }
+        }
+    };
+    let (mut all, mut wrong) = (Seen::new(), BTreeMap::new());
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..2)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut seen = Seen::new();
-                    loop {
-                        let number = next.fetch_add(1, Ordering::SeqCst);
-                        if number >= to {
-                            return seen;
-                        }
-                        let steps = seeds(number);
-                        if let Err((at, why, _)) = run(&template, &steps, &mut seen) {
-                            next.store(to, Ordering::SeqCst);
-                            let shortest = shrink(&template, steps, at);
-                            panic!("sequence {number}, step {at}: {why}\nshortest: {shortest}");
-                        }
-                    }
-                })
-            })
-            .collect();
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
         for thread in threads {
-            for (answer, count) in thread.join().expect("a sequence holds") {
+            let (seen, differences) = thread.join().expect("a sequence");
+            wrong.extend(differences);
+            for (answer, count) in seen {
                 *all.entry(answer).or_default() += count;
             }
         }
     });
+    let told: Vec<&str> = wrong.values().map(String::as_str).collect();
+    assert!(wrong.is_empty(), "{} differences\n\n{}", wrong.len(), told.join("\n\n"));
     if only.is_none() {
         enough(&all);
     }

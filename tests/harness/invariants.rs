@@ -272,7 +272,8 @@ fn nobody_acts_elsewhere(leaves: &[Leaf]) -> Result<(), String> {
             }
             _ => {}
         }
-        if leaf.is_no() {
+        // A token that a no has used up ends where the no stands.
+        if leaf.is_no() || (leaf.kind == "token.revoked" && leaf.action.is_none()) {
             continue;
         }
         let home = homes.get(&leaf.actor);

@@ -48,6 +48,12 @@ impl Home {
         Self { dir: tempfile::tempdir().expect("a temporary directory") }
     }
 
+    /// The same in memory, where there is such a place: for tests that are not about the disk.
+    pub fn in_memory() -> Self {
+        let found = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { dir: found.expect("a temporary directory") }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

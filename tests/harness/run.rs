@@ -109,7 +109,7 @@ fn person(id: &str, at: &str, kind: &str, role: &str, registrar: &str) -> Person
 impl Template {
     /// People, capabilities, a verified host, features and workers: told to both, with the same answers.
     pub fn new() -> Self {
-        let home = Home::new();
+        let home = Home::in_memory();
         let mut story = Story::begin(home.path("").as_path(), Form::Heads);
         let mut oracle = Oracle::at(story.clock.wall());
         oracle.people.push(person("founder", "/", "human", "platform_admin", oracle::SYSTEM));
@@ -135,7 +135,7 @@ impl Template {
 
     /// A run on a copy.
     pub fn run(&self) -> Run {
-        let home = Home::new();
+        let home = Home::in_memory();
         copy_tree(&self.home.path(""), &home.path(""));
         let paths = Paths::of(&home.path("").join("ledger"));
         let story = Story::resume(paths, self.keys.clone(), Clock::manual(self.oracle.now));
@@ -169,7 +169,9 @@ impl Run {
             args,
             key: self.keys,
         };
-        let mut step = |run: &mut Self, ask: &Ask| run.ask(ask).unwrap_or_else(|why| panic!("{line}: {why}"));
+        let step = |run: &mut Self, ask: &Ask| {
+            run.ask(ask).unwrap_or_else(|why| panic!("{line}: {why}")).expect("a request")
+        };
         let mut said = step(self, &ask);
         if confirmed {
             let id = self.oracle.holds[said.hold.expect("a hold")].name.clone();
@@ -230,10 +232,11 @@ impl Run {
     }
 
     /// Asks both, and compares effect, code and kinds of entries.
-    pub fn ask(&mut self, ask: &Ask) -> Result<Said, String> {
+    pub fn ask(&mut self, ask: &Ask) -> Result<Option<Said>, String> {
         let token = ask.token.as_ref();
+        // What is out of bounds asks nothing.
+        let Some(request) = self.request(ask, token) else { return Ok(None) };
         let said = self.oracle.ask(ask);
-        let request = self.request(ask, token);
         let answer = self.story().ledger.submit(request);
         let shown: Vec<String> = ask.args.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
         let token = token.map_or(String::new(), |id| format!(" (token {id})"));
@@ -254,7 +257,7 @@ impl Run {
         if let Answer::Receipt(receipt) = &answer {
             self.learn(ask, &said, receipt);
         }
-        Ok(said)
+        Ok(Some(said))
     }
 
     /// What only the ledger can know: ids of holds, secrets of tokens, positions.
@@ -275,7 +278,7 @@ impl Run {
         self.expected.extend((first..).zip(said.entries.iter().cloned()));
     }
 
-    fn request(&mut self, ask: &Ask, token: Option<&String>) -> Request {
+    fn request(&mut self, ask: &Ask, token: Option<&String>) -> Option<Request> {
         let mut args = ask.args.clone();
         if ask.action == "lease.resolve" {
             // Fingerprints depend on a key that the model does not have.
@@ -292,7 +295,7 @@ impl Run {
         let salt = story.fresh_salt();
         let request =
             new_request(&ask.action, &scope(&ask.at), Some(&ask.id), NAME, Value::Object(args), key, salt);
-        let mut request = request.unwrap_or_else(|invalid| panic!("{ask:?}: {invalid}"));
+        let mut request = request.ok()?;
         match token {
             Some(id) => {
                 let secret = self.tokens.get(id).cloned();
@@ -307,7 +310,7 @@ impl Run {
                 story.sign(&mut request, &ask.who, None);
             }
         }
-        request
+        Some(request)
     }
 
     /// Ends the run: the world is the same when folded anew, and every entry is what the model expects. Gives the chain.

@@ -102,6 +102,7 @@ pub(super) fn decide(
         }
         return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
     };
+    super::job::in_time(job, asked)?;
     let findings = Findings::of(world, facts, job, asked);
     let failures = [
         findings.host_key,

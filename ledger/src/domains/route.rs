@@ -2,6 +2,7 @@
 
 use super::job::{Action, Event, Mode};
 use super::ledger::Stage;
+use super::principal::Standing;
 use super::worker::{Health, Trust, Worker};
 use super::{Asked, Draft, Refusal, World};
 use crate::code::Code;
@@ -146,12 +147,17 @@ fn verdict(world: &World, id: &str, worker: &Worker, wanted: &Wanted<'_>, asked:
         worker.trust >= least,
         wanted.locality.is_none_or(|locality| locality == worker.locality) && route,
         worker.to.as_ref().is_some_and(|to| to.contains(asked.scope)),
-        !worker.suspended && !worker.is_stale(asked.now) && healthy && !stopped,
+        is_active(world, id, worker) && !worker.is_stale(asked.now) && healthy && !stopped,
         // Whoever had to confirm did, or the gate would not have let the request pass.
         true,
         worker.redaction,
         world.keys.has_any(id) || world.tokens.has_any(id),
     ]
+}
+
+/// Whether neither the worker nor its principal is suspended.
+fn is_active(world: &World, id: &str, worker: &Worker) -> bool {
+    !worker.suspended && world.principals.get(id).is_some_and(|p| p.standing == Standing::Active)
 }
 
 /// Whether a worker was assigned the host of a host key.
@@ -165,12 +171,12 @@ pub(super) fn reaches(worker: &Worker, target: &str) -> bool {
 fn stand_in(world: &World, asked: &Asked<'_>) -> Option<String> {
     let feature = Mode::LocalDev.as_str();
     let on = world.settings().stage == Stage::Test && world.switches.is_on(feature, asked.scope, asked.now);
-    let fit = |worker: &Worker| {
+    let fit = |id: &str, worker: &Worker| {
         worker.locality == "local_dev"
-            && !worker.suspended
+            && is_active(world, id, worker)
             && !worker.is_stale(asked.now)
             && worker.to.as_ref().is_some_and(|to| to.contains(asked.scope))
     };
-    let found = world.workers.sorted().into_iter().find(|(_, worker)| fit(worker));
+    let found = world.workers.sorted().into_iter().find(|(id, worker)| fit(id, worker));
     found.filter(|_| on).map(|(id, _)| id.to_owned())
 }

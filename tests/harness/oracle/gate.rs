@@ -135,16 +135,16 @@ impl Oracle {
 
     fn killed(&self, ask: &Ask, own: Option<&str>, capability: Option<&str>) -> bool {
         let near = |at: &str| own.is_some_and(|own| contains(own, at) || contains(at, own));
-        let only_approver = if ask.action == "hold.approve" {
+        let live = |h: &&super::Hold| h.name == ask.id && ["pending", "approved"].contains(&h.state);
+        let adds = match ask.action.as_str() {
             // To approve adds to risk when what is held does; else only a switch on the approver counts.
-            let held =
-                self.holds.iter().find(|h| h.name == ask.id && ["pending", "approved"].contains(&h.state));
-            held.is_some_and(|hold| !adds_to_risk(&hold.action))
-        } else if !adds_to_risk(&ask.action) {
-            return false;
-        } else {
-            false
+            "hold.approve" => self.holds.iter().find(live).is_some_and(|hold| adds_to_risk(&hold.action)),
+            action => adds_to_risk(action),
         };
+        let only_approver = ask.action == "hold.approve" && !adds;
+        if !adds && !only_approver {
+            return false;
+        }
         self.kills.iter().any(|kill| {
             let meant = match kill.target.as_str() {
                 "scope" => !only_approver,

@@ -4,6 +4,7 @@
 //! Nothing is ever taken out of its lists: what is over says so. Everything with a deadline is judged by comparison.
 
 mod draw;
+mod errands;
 mod gate;
 mod jobs;
 mod people;
@@ -17,7 +18,6 @@ mod workers;
 
 pub use draw::{Step, draw};
 pub use state::*;
-pub use sweep::Due;
 
 use chancery_ledger::format::json::Value;
 use serde_json::{Value as Json, json};

@@ -96,6 +96,10 @@ impl Oracle {
         }
     }
 
+    fn is_active(&self, id: &str) -> bool {
+        self.person(id).is_some_and(|p| p.standing == "active")
+    }
+
     pub(super) fn is_stale(&self, worker: &Worker) -> bool {
         worker.health.as_ref().is_none_or(|(health, until)| health == "stale" || self.now >= *until)
     }
@@ -152,7 +156,6 @@ impl Oracle {
         let considered: Vec<&Worker> = self.workers.iter().filter(near).collect();
         let fit = |w: &&&Worker| {
             let healthy = w.health.as_ref().is_some_and(|(health, _)| health == "healthy");
-            let active = self.person(&w.id).is_some_and(|p| p.standing == "active");
             let credential = self.person(&w.id).is_some_and(|p| p.has_key)
                 || self
                     .tokens
@@ -165,7 +168,7 @@ impl Oracle {
                 && (!ask.has("target") || Self::reaches(w, ask.text("target")))
                 && w.to.as_ref().is_some_and(|to| contains(to, &ask.at))
                 && !w.suspended
-                && active
+                && self.is_active(&w.id)
                 && !self.is_stale(w)
                 && healthy
                 && !self.is_stopped(&ask.at, &w.id, Some(capability))
@@ -190,6 +193,7 @@ impl Oracle {
                 && w.locality == "local_dev"
                 && w.to.as_ref().is_some_and(|to| contains(to, at))
                 && !w.suspended
+                && self.is_active(&w.id)
                 && !self.is_stale(w)
         };
         let mut found: Vec<&Worker> = self.workers.iter().filter(fit).collect();
