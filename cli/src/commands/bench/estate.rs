@@ -224,7 +224,7 @@ impl Estate {
                 id,
                 job: format!("job-{number:07}"),
                 grant: format!("grant-{number:07}"),
-                fence: (1 + number % 2) as u64,
+                fence: 1 + number % 2,
                 worker,
                 expires: LATER,
             });
