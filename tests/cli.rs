@@ -24,6 +24,14 @@ pub fn begun() -> Home {
     home
 }
 
+/// A home with such a ledger, in which no token was issued: `/acme` is its entry 1.
+pub fn bare() -> Home {
+    let home = Home::new();
+    home.expect(YES, &["init", "--name", "cli.example", "--stage", "test", "--no-token"]);
+    act(&home, YES, &["scope.create", "--id", "acme"]);
+    home
+}
+
 /// Asks as the founder.
 pub fn act(home: &Home, code: i32, args: &[&str]) -> Ran {
     act_as(home, code, FOUNDER[1], args)

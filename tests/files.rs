@@ -1,6 +1,8 @@
 //! Do exports, verifications, pins, keys and imports work from file to file, as an auditor and an operator use them?
 
-use crate::cli::{BROKEN, FAILED, NO, OPEN, USAGE, YES, act, act_as, begun, enrolled, object, objects};
+use crate::cli::{
+    BROKEN, FAILED, NO, OPEN, USAGE, YES, act, act_as, bare as begun, enrolled, object, objects,
+};
 use crate::harness::{Home, ran};
 use chancery_ledger::format::encoding::{base64, base64_unpadded};
 use serde_json::Value;
@@ -179,7 +181,7 @@ fn a_pin_advances_and_the_next_verification_reads_only_what_is_new() {
 #[test]
 fn what_is_trusted_is_named_on_the_command_line() {
     let home = Home::new();
-    let created = object(&home, YES, &["init", "--name", "cli.example", "--stage", "test"]);
+    let created = object(&home, YES, &["init", "--name", "cli.example", "--stage", "test", "--no-token"]);
     let vkey = created["vkey"].as_str().expect("a key");
     act(&home, YES, &["scope.create", "--id", "acme"]);
     home.expect(YES, &["export", "--out", "a.chancery"]);

@@ -181,7 +181,7 @@ fn begun(test: &str) -> Option<(Site, Disk)> {
     let site = Site::with_disk();
     let disk = Disk::make(&site, test)?;
     fs::write(site.home.path("hosts"), known_hosts(0, 3000)).expect("written");
-    site.must(&["init", "--name", "power.example", "--stage", "test"]);
+    site.must(&["init", "--name", "power.example", "--no-token", "--stage", "test"]);
     Some((site, disk))
 }
 

@@ -350,7 +350,9 @@ fn detectors_are_those_of_section_8_1() {
 pub fn commands(help: &str) -> Vec<String> {
     let lines =
         help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // A description that is too long for its line goes on in a line that is indented further.
     lines
+        .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .map(str::to_owned)

@@ -69,7 +69,7 @@ fn an_authors_key_file_is_whole_private_and_enrolled() {
 #[test]
 fn the_systems_key_file_is_held_to_its_public_key() {
     let site = Site::new();
-    site.must(&["init", "--name", "bad.example", "--stage", "test", "--sign", "entries"]);
+    site.must(&["init", "--name", "bad.example", "--no-token", "--stage", "test", "--sign", "entries"]);
     let path = site.path("l.keys/system.key");
     let good = fs::read(&path).expect("a key file");
     fs::remove_file(&path).expect("removed");

@@ -207,7 +207,7 @@ fn a_directory_that_is_not_empty_is_left_alone() {
     let site = grown();
     let before = site.entries();
     let (anchor, key) = (fs::read(site.path("l.anchor")), fs::read(site.path("l.keys/log.key")));
-    let init = ["init", "--name", "second.example"];
+    let init = ["init", "--name", "second.example", "--no-token"];
     site.refused(5, "directory_not_empty", &init);
     fs::rename(site.path("l"), site.path("aside")).expect("moved");
     site.refused(5, "directory_not_empty", &init);

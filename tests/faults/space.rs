@@ -47,7 +47,7 @@ fn a_full_disk_is_said_and_survived() {
         assert!(has("mount", "--version"));
         return skip("full disk", "run as root, mount needs it");
     };
-    site.must(&["init", "--name", "full.example", "--stage", "test"]);
+    site.must(&["init", "--name", "full.example", "--no-token", "--stage", "test"]);
     site.act(&["do", "principal.register", "--id", "bot-1", "kind=agent", "role=agent"]);
     site.act(&["do", "principal.activate", "--id", "bot-1"]);
     let held = site.entries().len();

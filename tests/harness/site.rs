@@ -119,7 +119,7 @@ impl Site {
     /// A ledger of stage `test` with a founder.
     pub fn begun() -> Self {
         let site = Self::new();
-        site.must(&["init", "--name", "bad.example", "--stage", "test"]);
+        site.must(&["init", "--name", "bad.example", "--no-token", "--stage", "test"]);
         site
     }
 

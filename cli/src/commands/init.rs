@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Where signatures stand: over each commit's head, or in every entry as well
     #[arg(long, default_value = "heads", value_parser = ["heads", "entries"])]
     sign: String,
+    /// Issue no token: the administrator's key file is enough
+    #[arg(long)]
+    no_token: bool,
     /// Longest time without an entry that you promise, in milliseconds
     #[arg(long, value_name = "MS")]
     max_silence_ms: Option<u64>,
@@ -113,7 +116,10 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     };
     let ledger = create(&paths, &plan)?;
     let origin = ledger.origin().clone();
-    let token = bootstrap(&ledger, &paths, &plan.administrator)?;
+    let token = match args.no_token {
+        true => None,
+        false => Some(bootstrap(&ledger, &paths, &plan.administrator)?),
+    };
     ledger.close()?;
     #[derive(Serialize)]
     struct Created {
@@ -123,7 +129,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         origin: String,
         pin: String,
         stage: &'static str,
-        token: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
         vkey: String,
     }
     let created = Created {
@@ -146,6 +153,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     out.data(&format!("anchor    {}  never restore it from a backup", created.anchor));
     out.data(&format!("pin       {}  give it to your auditor", created.pin));
     out.data(&format!("log key   {}", created.vkey));
-    out.data(&format!("token     {}  for one request within a day; it is not shown again", created.token));
+    if let Some(token) = &created.token {
+        out.data(&format!("token     {token}  for one request within a day; it is not shown again"));
+    }
     Ok(exit::YES)
 }

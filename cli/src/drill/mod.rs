@@ -71,6 +71,8 @@ pub(crate) struct Item {
 }
 
 type Found = Result<Finding, Diagnostic>;
+/// Performs an item.
+type Act = fn(&mut Drill) -> Found;
 
 /// Bytes of a narrative.
 const NARRATIVE: usize = 2000;
@@ -222,7 +224,7 @@ pub(crate) fn perform(mut drill: Drill, out: &Output) -> Result<(Vec<Item>, Vec<
 }
 
 /// The items after the first, in their order.
-const ITEMS: [(&str, fn(&mut Drill) -> Found); 9] = [
+const ITEMS: [(&str, Act); 9] = [
     ("replay_resilience", flow::replay),
     ("partial_transcript", flow::partial),
     ("emergency_disable", stops::emergency),

@@ -370,9 +370,9 @@ pub fn write_event(event: &Event, out: &mut Vec<u8>) -> Result<&'static str, Can
         Event::Drill(event) => ("drill.", write_variant(event, out)?),
         Event::Door(event) => ("door.", write_variant(event, out)?),
     };
-    // Lengths first: it is asked once for each entry, and most kinds have another.
-    let is_kind =
-        |kind: &&&str| kind.len() == domain.len() + verb.len() && kind.strip_prefix(domain) == Some(verb);
+    // The length is compared first: of the names that are left, most are the one.
+    let length = domain.len() + verb.len();
+    let is_kind = |kind: &&&str| kind.len() == length && kind.ends_with(verb) && kind.starts_with(domain);
     KINDS.iter().find(is_kind).copied().ok_or(CanonicalError::NoSuchType("kind of that name"))
 }
 

@@ -1,7 +1,6 @@
 //! What is asked next? A seeded choice from small pools, so that things collide, leaning towards what leads somewhere.
 
-use super::relay::stops_at;
-use super::state::{Job, Oracle};
+use super::state::Oracle;
 use super::{Ask, SYSTEM};
 use crate::harness::Seeded;
 use crate::harness::governed::{TARGET, typed};
@@ -20,13 +19,13 @@ pub enum Step {
 
 pub const PEOPLE: [&str; 13] =
     ["founder", "ada", "mara", "otto", "vera", "olga", "bot-7", "w-1", "w-2", "w-3", "x-op", "x-w", "p-1"];
-const WORKERS: [&str; 5] = ["w-1", "w-2", "w-3", "x-w", "otto"];
-const SCOPES: [&str; 10] =
+pub(super) const WORKERS: [&str; 5] = ["w-1", "w-2", "w-3", "x-w", "otto"];
+pub(super) const SCOPES: [&str; 10] =
     ["/acme", "/acme", "/acme", "/acme", "/acme/lab", "/acme/lab", "/acme2", "/", "/acme/old", "/nowhere"];
-const JOBS: [&str; 5] = ["j-1", "j-2", "j-3", "j-4", "j-5"];
-const CAPABILITIES: [&str; 6] = ["access", "uptime", "careful", "wipe", "ghost", "access"];
-const OTHER_TARGET: &str = "ssh-ed25519:host-2.example:22";
-const MODES: [&str; 6] = [
+pub(super) const JOBS: [&str; 5] = ["j-1", "j-2", "j-3", "j-4", "j-5"];
+pub(super) const CAPABILITIES: [&str; 6] = ["access", "uptime", "careful", "wipe", "ghost", "access"];
+pub(super) const OTHER_TARGET: &str = "ssh-ed25519:host-2.example:22";
+pub(super) const MODES: [&str; 6] = [
     "local_dev_execution_mode",
     "worker_stub_execution",
     "worker_ssh_dry_run",
@@ -34,7 +33,7 @@ const MODES: [&str; 6] = [
     "worker_ssh_live_nonproduction",
     "worker_local_read_only",
 ];
-const TTLS: [i64; 5] = [1_000, 5_000, 60_000, 600_000, 3_600_000];
+pub(super) const TTLS: [i64; 5] = [1_000, 5_000, 60_000, 600_000, 3_600_000];
 
 /// A text that looks like a token of a well-known kind.
 pub fn secret() -> String {
@@ -46,10 +45,10 @@ pub fn material(lease: &str) -> String {
     format!("heron {lease} over the quiet lake")
 }
 
-struct Draw<'a> {
-    model: &'a Oracle,
-    seeded: Seeded,
-    key: u64,
+pub(super) struct Draw<'a> {
+    pub(super) model: &'a Oracle,
+    pub(super) seeded: Seeded,
+    pub(super) key: u64,
 }
 
 /// The next step.
@@ -68,34 +67,34 @@ pub fn draw(model: &Oracle, seed: u64) -> Step {
 }
 
 impl Draw<'_> {
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         self.seeded.below(n)
     }
 
     /// Once in so many times.
-    fn once_in(&mut self, n: usize) -> bool {
+    pub(super) fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
+    pub(super) fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
         from[self.below(from.len())]
     }
 
     /// Usually this, now and then one of the others.
-    fn lean<'t>(&mut self, to: &'t str, from: &[&'t str]) -> &'t str {
+    pub(super) fn lean<'t>(&mut self, to: &'t str, from: &[&'t str]) -> &'t str {
         if self.once_in(8) { self.pick(from) } else { to }
     }
 
-    fn ttl(&mut self) -> String {
+    pub(super) fn ttl(&mut self) -> String {
         format!("ttl_ms:={}", TTLS[self.below(TTLS.len())])
     }
 
     /// At least a minute, as some actions want it.
-    fn long_ttl(&mut self) -> String {
+    pub(super) fn long_ttl(&mut self) -> String {
         format!("ttl_ms:={}", TTLS[2 + self.below(3)])
     }
 
-    fn ask(&mut self, who: &str, action: &str, at: &str, id: &str, words: &[&str]) -> Step {
+    pub(super) fn ask(&mut self, who: &str, action: &str, at: &str, id: &str, words: &[&str]) -> Step {
         let Value::Object(args) = typed(words) else { panic!("arguments are an object") };
         let token = self.token(who);
         Step::Ask(Box::new(Ask {
@@ -110,7 +109,7 @@ impl Draw<'_> {
     }
 
     /// Now and then a token instead of a signature.
-    fn token(&mut self, who: &str) -> Option<String> {
+    pub(super) fn token(&mut self, who: &str) -> Option<String> {
         let mine: Vec<String> =
             self.model.tokens.iter().filter(|t| t.principal == who).map(|t| t.id.clone()).collect();
         let use_one = !mine.is_empty() && self.once_in(3);
@@ -118,7 +117,7 @@ impl Draw<'_> {
     }
 
     /// Time passes: to just before, exactly at, or just after a deadline, or by a little.
-    fn pass(&mut self) -> Step {
+    pub(super) fn pass(&mut self) -> Step {
         let deadlines = self.model.deadlines();
         if deadlines.is_empty() || self.once_in(4) {
             return Step::Pass([1, 999, 1_000, 30_000][self.below(4)]);
@@ -129,7 +128,7 @@ impl Draw<'_> {
     }
 
     /// An earlier request under the same key, or nearly the same.
-    fn again(&mut self) -> Step {
+    pub(super) fn again(&mut self) -> Step {
         let all: Vec<usize> =
             (0..self.model.answered.len()).filter(|at| self.model.answered[*at].who != SYSTEM).collect();
         if all.is_empty() {
@@ -150,7 +149,7 @@ impl Draw<'_> {
     }
 
     /// Holds: answered by somebody, or the held request asked again.
-    fn hold(&mut self) -> Step {
+    pub(super) fn hold(&mut self) -> Step {
         let live: Vec<usize> = (0..self.model.holds.len())
             .filter(|at| ["pending", "approved"].contains(&self.model.holds[*at].state))
             .collect();
@@ -199,7 +198,7 @@ impl Draw<'_> {
     }
 
     /// What a second principal must confirm.
-    fn risky(&mut self) -> Step {
+    pub(super) fn risky(&mut self) -> Step {
         let who = self.lean("founder", &["ada", "mara", "olga", "otto"]);
         let at = self.pick(&SCOPES);
         match self.below(8) {
@@ -245,7 +244,7 @@ impl Draw<'_> {
     }
 
     /// Scopes, principals, roles, tokens, host keys, capabilities and switches.
-    fn rule(&mut self) -> Step {
+    pub(super) fn rule(&mut self) -> Step {
         let who = self.lean("founder", &PEOPLE);
         let at = self.pick(&SCOPES);
         let person = self.pick(&PEOPLE);
@@ -335,7 +334,7 @@ impl Draw<'_> {
     }
 
     /// Workers: what they say, and what is said of them.
-    fn work_force(&mut self) -> Step {
+    pub(super) fn work_force(&mut self) -> Step {
         let id = self.lean("w-1", &WORKERS);
         let at = self.model.worker_of(id).map_or("/acme".to_owned(), |w| w.at.clone());
         let at = self.lean(&at, &SCOPES).to_owned();
@@ -372,257 +371,5 @@ impl Draw<'_> {
             _ if self.once_in(3) => self.ask(who, "worker.revoke", &at, id, &[]),
             _ => self.ask(who, "worker.suspend", &at, id, &[]),
         }
-    }
-
-    /// A job, or what is done about one.
-    fn work(&mut self) -> Step {
-        let live: Vec<usize> =
-            (0..self.model.jobs.len()).filter(|at| self.model.jobs[*at].over.is_none()).collect();
-        if live.is_empty() || self.once_in(if live.len() < 3 { 4 } else { 12 }) {
-            return self.submit();
-        }
-        // What is over is asked about as well: nothing may change it.
-        let at = if self.once_in(10) {
-            self.below(self.model.jobs.len())
-        } else {
-            live[live.len() - 1 - self.seeded.below(live.len().min(2))]
-        };
-        let job = self.model.jobs[at].clone();
-        let holder = job.claim.as_ref().map(|(who, _)| who.clone());
-        let worker = holder.clone().or(job.eligible.first().cloned()).unwrap_or("w-1".to_owned());
-        let worker = self.lean(&worker, &WORKERS).to_owned();
-        let scope = self.lean(&job.at, &SCOPES).to_owned();
-        let ttl = self.ttl();
-        let choice = self.below(24);
-        match choice {
-            0 => {
-                let who = self.pick(&["otto", "ada", "olga", "bot-7"]);
-                self.ask(who, "job.cancel", &scope, &job.id, &[])
-            }
-            1 => {
-                let who = self.pick(&["otto", "ada", "w-1", "vera"]);
-                self.ask(who, "preflight.evaluate", &scope, &job.id, &[])
-            }
-            2 => self.release(&job),
-            3..6 => self.issue(&job, &scope),
-            6 => {
-                let id = self.grant_of(&job);
-                let who = self.pick(&["otto", "ada", "olga"]);
-                self.ask(who, "grant.revoke", &scope, &id, &[])
-            }
-            7 => self.release_event(&job),
-            _ if holder.is_none() || choice == 8 => {
-                self.ask(&worker, "claim.acquire", &scope, &job.id, &[&ttl])
-            }
-            9 => {
-                let fence = self.fence(&job);
-                self.ask(&worker, "claim.renew", &scope, &job.id, &[&fence, &ttl])
-            }
-            10..14 => self.lease(&job, &worker, &scope),
-            14..17 => self.start(&job, &worker, &scope),
-            17..21 => self.append(&job, &worker, &scope),
-            _ if job.started.is_none() => self.start(&job, &worker, &scope),
-            _ => self.report(&job, &worker, &scope),
-        }
-    }
-
-    /// The newest fence; now and then another.
-    fn fence(&mut self, job: &Job) -> String {
-        let fence = match self.below(10) {
-            0 => job.fence - 1,
-            1 => job.fence + 1,
-            _ => job.fence,
-        };
-        format!("fence:={}", fence.max(1))
-    }
-
-    /// A grant for a job when there is one; now and then any.
-    fn grant_of(&mut self, job: &Job) -> String {
-        let any = format!("g-{}", 1 + self.below(6));
-        let own: Vec<String> = self
-            .model
-            .grants
-            .iter()
-            .rev()
-            .filter(|g| g.at == job.at && g.job == job.id)
-            .map(|g| g.id.clone())
-            .collect();
-        match own.first() {
-            Some(_) if !self.once_in(8) => own[self.seeded.below(own.len().min(2))].clone(),
-            _ => any,
-        }
-    }
-
-    fn lease_of(&mut self, job: &Job) -> String {
-        let any = format!("l-{}", 1 + self.below(6));
-        let own = self.model.leases.iter().rev().find(|l| l.at == job.at && l.job == job.id);
-        match own.map(|l| l.id.clone()) {
-            Some(own) if !self.once_in(8) => own,
-            _ => any,
-        }
-    }
-
-    fn submit(&mut self) -> Step {
-        let who = self.lean("otto", &["bot-7", "olga", "ada", "x-op", "vera", "w-1"]);
-        let at = if who == "x-op" { "/acme2" } else { self.pick(&["/acme", "/acme", "/acme", "/acme/lab"]) };
-        let at = self.lean(at, &SCOPES);
-        let known = &self.model.jobs;
-        let free = JOBS.iter().find(|id| !known.iter().any(|j| j.at == at && j.id == **id));
-        let id = self.lean(free.unwrap_or(&"j-9"), &JOBS);
-        let capability = self.lean("access", &["uptime", "careful", "wipe", "ghost"]);
-        let mode = self.lean("worker_ssh_dry_run", &MODES);
-        let mode = if self.once_in(3) {
-            self.pick(&["worker_stub_execution", "worker_local_read_only"])
-        } else {
-            mode
-        };
-        let ttl = format!("ttl_ms:={}", [60_000, 600_000, 3_600_000][self.below(3)]);
-        let mut words = vec![format!("capability={capability}"), format!("mode={mode}"), ttl];
-        if mode.contains("ssh") && !self.once_in(10) {
-            words.push(format!("target={}", self.lean(TARGET, &[OTHER_TARGET])));
-        }
-        if capability == "uptime" && !self.once_in(8) {
-            words.push(self.lean(r#"command:=["uptime"]"#, &[r#"command:=["uptime","-s"]"#]).to_owned());
-        }
-        if self.once_in(3) {
-            words.push("fallback:=true".to_owned());
-        }
-        if self.once_in(8) {
-            words.push(format!("stage={}", self.pick(&["test", "staging", "production"])));
-        }
-        if self.once_in(8) {
-            words.push(format!("locality={}", self.pick(&["onsite", "local_dev"])));
-        }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.ask(who, "job.submit", at, id, &words)
-    }
-
-    fn release(&mut self, job: &Job) -> Step {
-        let who = job.claim.as_ref().map_or("w-1", |(who, _)| who.as_str());
-        let who = self.lean(who, &WORKERS).to_owned();
-        let fence = self.fence(job);
-        self.ask(&who, "claim.release", &job.at, &job.id, &[&fence])
-    }
-
-    fn release_event(&mut self, job: &Job) -> Step {
-        let events = &self.model.quarantined;
-        let (at, id, position) = match events.len() {
-            0 => (job.at.clone(), job.id.clone(), 1),
-            n => {
-                let event = events[self.seeded.below(n)].clone();
-                (event.at, event.job, event.position.unwrap_or(1))
-            }
-        };
-        let who = self.lean("ada", &["otto", "mara"]);
-        self.ask(who, "transcript.release", &at, &id, &[&format!("position:={position}")])
-    }
-
-    fn issue(&mut self, job: &Job, scope: &str) -> Step {
-        let who = self.lean("otto", &["ada", "olga", "x-op"]);
-        let id = format!("g-{}", 1 + self.below(6));
-        let holder = job.claim.as_ref().map(|(who, _)| who.clone()).or(job.eligible.first().cloned());
-        let worker = format!("worker={}", self.lean(&holder.unwrap_or("w-1".to_owned()), &WORKERS));
-        let purpose = format!("use={}", self.lean(&job.capability, &["uptime"]));
-        let (name, ttl) = (format!("job={}", self.lean(&job.id, &JOBS)), self.ttl());
-        let words = [&name, &worker, &purpose, &ttl, "reference=test://canary"];
-        self.ask(who, "grant.issue", scope, &id, &words)
-    }
-
-    fn start(&mut self, job: &Job, worker: &str, scope: &str) -> Step {
-        let (fence, grant) = (self.fence(job), format!("grant={}", self.grant_of(job)));
-        let lease = format!("lease={}", self.lease_of(job));
-        let mut words = vec![fence.as_str()];
-        if (job.capability == "access") != self.once_in(8) {
-            words.push(&grant);
-        }
-        if self.once_in(3) {
-            words.push(&lease);
-        }
-        self.ask(worker, "job.start", scope, &job.id, &words)
-    }
-
-    fn lease(&mut self, job: &Job, worker: &str, scope: &str) -> Step {
-        let id = self.lease_of(job);
-        let opened = self.model.leases.iter().any(|l| l.at == job.at && l.id == id && l.over.is_none());
-        if !opened || self.once_in(8) {
-            let id = format!("l-{}", 1 + self.below(6));
-            let (fence, grant) = (self.fence(job), format!("grant={}", self.grant_of(job)));
-            let name = format!("job={}", job.id);
-            let reference = format!("reference={}", self.lean("test://canary", &["test://other"]));
-            let purpose = format!("use={}", self.lean(&job.capability, &["uptime"]));
-            let ttl = self.ttl();
-            let words = [&fence, &grant, &name, &reference, &purpose, &ttl].map(String::as_str);
-            return self.ask(worker, "lease.open", scope, &id, &words);
-        }
-        let printed = format!("fingerprints:=[{:?}]", material(&id));
-        match self.below(8) {
-            0..4 => self.ask(worker, "lease.resolve", scope, &id, &[&printed]),
-            4..6 => self.ask(worker, "lease.close", scope, &id, &[]),
-            6 => self.ask(worker, "lease.fail", scope, &id, &["failure=missing"]),
-            _ => {
-                let who = self.pick(&["otto", "ada", "olga", "w-1"]);
-                self.ask(who, "lease.revoke", scope, &id, &[])
-            }
-        }
-    }
-
-    /// A text that a worker relays: mostly harmless.
-    fn said(&mut self, job: &Job) -> String {
-        match self.below(14) {
-            0 => format!("it printed {}", secret()),
-            1 => {
-                let lease = self.model.leases.iter().rev().find(|l| l.job == job.id);
-                format!("it printed {}", material(lease.map_or("l-1", |l| l.id.as_str())))
-            }
-            n => format!("step {}", n % 3),
-        }
-    }
-
-    fn append(&mut self, job: &Job, worker: &str, scope: &str) -> Step {
-        let next = job.accepted.len() + 1;
-        let seq = match self.below(8) {
-            0 => next + 1,
-            1 | 2 => next.saturating_sub(1).max(1),
-            _ => next,
-        };
-        let (fence, seq) = (self.fence(job), format!("seq:={seq}"));
-        let part = self.pick(&["operator", "technical", "audit"]);
-        let text = match self.below(12) {
-            0 => String::new(),
-            1 => "x".repeat(4_000 + self.below(2)),
-            _ => self.said(job),
-        };
-        let mut words = vec![fence, seq];
-        if !self.once_in(15) {
-            words.push(format!("{part}={text}"));
-        }
-        if self.once_in(8) {
-            words.push("final:=true".to_owned());
-        }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.ask(worker, "transcript.append", scope, &job.id, &words)
-    }
-
-    fn report(&mut self, job: &Job, worker: &str, scope: &str) -> Step {
-        let mode = self.lean(&job.mode, &MODES);
-        let (capability, said) = (self.lean(&job.capability, &CAPABILITIES), self.said(job));
-        let stopped = self.lean(stops_at(mode), &["completed"]);
-        let network = self.once_in(12);
-        let more = if self.once_in(10) { r#","prompt":"x""# } else { "" };
-        let evidence = if self.once_in(15) {
-            "nothing".to_owned()
-        } else {
-            format!(
-                r#"{{"capability":"{capability}","mode":"{mode}","network_opened":{network},"stopped_at":"{stopped}","summary":"{said}"{more}}}"#
-            )
-        };
-        let evidence = format!("evidence={evidence}");
-        let (fence, outcome) = (self.fence(job), self.pick(&["outcome=succeeded", "outcome=failed"]));
-        let grant = format!("grant={}", self.grant_of(job));
-        let mut words = vec![fence.as_str(), outcome, &evidence];
-        if (job.capability == "access") != self.once_in(10) {
-            words.push(&grant);
-        }
-        self.ask(worker, "job.report", scope, &job.id, &words)
     }
 }

@@ -137,8 +137,8 @@ impl Oracle {
         let near = |at: &str| own.is_some_and(|own| contains(own, at) || contains(at, own));
         let live = |h: &&super::Hold| h.name == ask.id && ["pending", "approved"].contains(&h.state);
         let adds = match ask.action.as_str() {
-            // To approve adds to risk when what is held does; else only a switch on the approver counts.
-            "hold.approve" => self.holds.iter().find(live).is_some_and(|hold| adds_to_risk(&hold.action)),
+            // To approve adds to risk when what is held does, or nothing is; else only a switch on the approver counts.
+            "hold.approve" => self.holds.iter().find(live).is_none_or(|hold| adds_to_risk(&hold.action)),
             action => adds_to_risk(action),
         };
         let only_approver = ask.action == "hold.approve" && !adds;

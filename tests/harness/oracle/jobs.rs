@@ -269,7 +269,10 @@ impl Oracle {
             let job = self.job_in_time(&ask.at, ask.text("job")).map_err(|_| "job_over")?;
             let job = self.jobs[job].clone();
             self.stands(&ask.who, &ask.at, Some(&job))?;
-            let expires = (self.now + ask.int("ttl_ms")).min(job.deadline);
+            let grant =
+                self.grants.iter().find(|g| g.at == ask.at && g.id == ask.text("grant") && g.over.is_none());
+            let end = grant.map_or(job.deadline, |grant| grant.expires.min(job.deadline));
+            let expires = (self.now + ask.int("ttl_ms")).min(end);
             self.leases.push(Lease {
                 at: ask.at.clone(),
                 id: ask.id.clone(),

@@ -4,6 +4,7 @@
 //! Nothing is ever taken out of its lists: what is over says so. Everything with a deadline is judged by comparison.
 
 mod draw;
+mod errands;
 mod gate;
 mod jobs;
 mod people;

@@ -70,6 +70,8 @@ pub(super) struct Lease {
     pub(super) scope: String,
     pub(super) id: String,
     pub(super) job: String,
+    pub(super) grant: String,
+    pub(super) fence: u64,
     pub(super) worker: String,
     pub(super) expires: i64,
 }
@@ -217,7 +219,15 @@ impl Estate {
                 expires: LATER,
             });
             let id = format!("lease-{number:07}");
-            self.leases.push(Lease { scope, id, job: format!("job-{number:07}"), worker, expires: LATER });
+            self.leases.push(Lease {
+                scope,
+                id,
+                job: format!("job-{number:07}"),
+                grant: format!("grant-{number:07}"),
+                fence: 1 + number % 2,
+                worker,
+                expires: LATER,
+            });
         }
     }
 

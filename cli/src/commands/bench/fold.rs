@@ -98,6 +98,13 @@ impl Folding {
             target: one.target.clone(),
         };
         self.fold(&one.scope, &one.id, "founder", Event::Job(submitted));
+        let routed = JobEvent::Routed {
+            candidates: Vec::new(),
+            considered: 1,
+            eligible: vec![one.worker.clone()],
+            selected: one.worker.clone(),
+        };
+        self.fold(&one.scope, &one.id, "founder", Event::Job(routed));
         for fence in 1..=one.fence {
             let event = ClaimEvent::Acquired { fence, until: one.until };
             self.fold(&one.scope, &one.id, &one.worker, Event::Claim(event));
@@ -121,8 +128,8 @@ impl Folding {
     fn lease(&mut self, one: &Lease) {
         let event = LeaseEvent::Opened {
             expires: one.expires,
-            fence: 1,
-            grant: String::new(),
+            fence: one.fence,
+            grant: one.grant.clone(),
             job: one.job.clone(),
             provider: "vault".to_owned(),
             reference: String::new(),

@@ -45,7 +45,7 @@ impl Estate {
         self.leases.iter().find(|lease| lease.id == id && lease.scope == scope)
     }
 
-    fn about<'a>(&'a self, request: &'a Request) -> About<'a> {
+    fn about<'a>(&'a self, request: &'a Request, actor: &str) -> About<'a> {
         let (scope, id) = (request.scope.as_str(), request.id.as_str());
         let settled = |id: &str| {
             self.job(scope, id).map_or(About::default(), |job| About {
@@ -78,7 +78,15 @@ impl Estate {
                 grant: Some((grant, purpose, Some(reference))),
                 ..settled(job)
             },
-            Action::Lease(_) => About { lease: Some(id), ..About::default() },
+            Action::Lease(_) => match self.lease(scope, id).filter(|lease| lease.worker == actor) {
+                Some(lease) => {
+                    let about = settled(&lease.job);
+                    let purpose = about.capability.unwrap_or_default();
+                    let grant = Some((lease.grant.as_str(), purpose, None));
+                    About { job: Some((&lease.job, lease.fence)), grant, lease: Some(id), ..about }
+                }
+                None => About { lease: Some(id), ..About::default() },
+            },
             Action::Grant(grant::Action::Issue { job, .. }) => {
                 About { capability: settled(job).capability, ..About::default() }
             }
@@ -89,7 +97,7 @@ impl Estate {
     /// The code of the first check that says no, a hold counted as one; `None` is a yes.
     pub(super) fn answer(&self, request: &Request, caller: &Caller, facts: &Facts) -> Option<Code> {
         let (scope, actor) = (request.scope.as_str(), caller.principal.as_str());
-        let about = self.about(request);
+        let about = self.about(request, actor);
         let principal = self.principals.iter().find(|one| one.id == actor);
         let registered = |id: &str| self.capabilities.iter().find(|one| one.id == id);
         let stopped =
