@@ -33,6 +33,7 @@ const FILES: &[&str] = &[
     "attention",
     "drill",
     "door",
+    "view",
     "gate",
     "secret",
 ];
@@ -61,6 +62,7 @@ const DOMAINS: &[&str] = &[
     "attention",
     "drill",
     "door",
+    "view",
 ];
 
 /// What the system does otherwise than in a sweep.
@@ -219,6 +221,11 @@ fn stories_of_drill_hold() {
 #[test]
 fn stories_of_door_hold() {
     tell("door");
+}
+
+#[test]
+fn stories_of_view_hold() {
+    tell("view");
 }
 
 #[test]

@@ -209,7 +209,9 @@ fn members(braces: &str) -> BTreeSet<String> {
 
 /// `domain.verb {members}` of section 10: each name, and its members where they stand.
 fn dotted() -> Vec<(String, Option<BTreeSet<String>>)> {
-    let domains: BTreeSet<&str> = KINDS.iter().filter_map(|kind| kind.split('.').next()).collect();
+    let actions = ACTIONS.iter().copied().flatten().map(|spec| spec.id);
+    let names = KINDS.iter().copied().chain(actions);
+    let domains: BTreeSet<&str> = names.filter_map(|name| name.split('.').next()).collect();
     let mut found = Vec::new();
     for span in spans(&section("10")) {
         let end =

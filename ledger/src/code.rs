@@ -67,6 +67,7 @@ codes! {
     WrongSeq "wrong_seq" Conflict;
     BadSignature "bad_signature" Conflict;
     OverQuota "over_quota" Conflict;
+    NothingToRecord "nothing_to_record" Conflict;
     KillSwitch "kill_switch" Denial;
     PrincipalNotActive "principal_not_active" Denial;
     ScopeForeign "scope_foreign" Denial;

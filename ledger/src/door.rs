@@ -57,6 +57,15 @@ pub(crate) struct Recorded {
     pub(crate) hold: Option<String>,
 }
 
+/// Why an answer leaves no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unrecorded {
+    /// It is a no beyond what is recorded of this principal in a minute.
+    Counted,
+    /// It is a yes to a read.
+    Read,
+}
+
 /// What gate and domain answer, before anything is sealed.
 #[derive(Debug)]
 pub(crate) struct Answered {
@@ -157,8 +166,7 @@ impl Door {
         Ok(())
     }
 
-    /// Steps 7 to 9 without the disk: gate, decide, seal, fold into the writer's world. `None` when it is a no that
-    /// is only counted.
+    /// Steps 7 to 9 without the disk: gate, decide, seal, fold into the writer's world; or why there is no entry.
     pub(crate) fn answer(
         &mut self,
         request: &Request,
@@ -166,13 +174,13 @@ impl Door {
         key: Digest,
         facts: &Facts,
         (now, wall): (i64, i64),
-    ) -> Result<Option<Recorded>> {
+    ) -> Result<std::result::Result<Recorded, Unrecorded>> {
         let fresh: [u8; 32] = self.entropy.take()?;
         let Answered { code, message, drafts } =
             answer(&self.world, &self.origin, request, caller, facts, &fresh, (now, wall));
-        let Some(first) = drafts.first() else { return Ok(None) };
+        let Some(first) = drafts.first() else { return Ok(Err(Unrecorded::Read)) };
         if is_only_counted(&self.world, caller, &first.event, now) {
-            return Ok(None);
+            return Ok(Err(Unrecorded::Counted));
         }
         let (effect, _) = domains::outcome(&first.event);
         let hold = match &first.event {
@@ -193,7 +201,7 @@ impl Door {
             let asked = entries.is_empty().then_some((request, key));
             entries.push(self.seal(draft, request.scope.as_str(), caller, asked, cause, now)?);
         }
-        Ok(Some(Recorded { effect, code, message, entries, secret, hold }))
+        Ok(Ok(Recorded { effect, code, message, entries, secret, hold }))
     }
 
     /// Seals one event and folds it in. `asked` is the request with its scoped key, on the first entry it caused.

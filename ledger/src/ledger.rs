@@ -1,5 +1,6 @@
 //! How does a program hold a ledger? Create it, open it, ask it, close it. SPEC 11.
 
+use crate::admit::DeniedReads;
 use crate::answer::Answer;
 use crate::clock::{Clock, LedgerTime};
 use crate::code::Code;
@@ -19,6 +20,7 @@ use crate::gate::{self, Caller, Credential, Request, SystemMark};
 use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
 use crate::relay;
+use crate::released::Released;
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
@@ -72,6 +74,8 @@ pub struct Ledger {
     pub(crate) clock: Clock,
     pub(crate) published: Arc<Published>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
+    pub(crate) denied: DeniedReads,
+    released: Arc<Released>,
     _lock: Lock,
 }
 
@@ -83,10 +87,11 @@ struct Snapshots {
 
 /// The writer's end of the queue: whichever way the writer ends, a broken invariant included, nobody waits for it
 /// in vain.
-struct Inbox(Arc<Queue>);
+struct Inbox(Arc<Queue>, Arc<Released>);
 
 impl Drop for Inbox {
     fn drop(&mut self) {
+        self.1.end();
         for waiting in self.0.drain() {
             (waiting.reply)(Answer::Failed(Error::new(Code::Stopped, "the writer has ended")));
         }
@@ -214,12 +219,14 @@ impl Ledger {
         let opened = door.seal(draft, "/", &system, None, Vec::new(), now)?;
         door.unpublished.clear();
         let published = Arc::new(Published::new(door.world.clone()));
+        let head = Arc::new(head);
         let mut writer = Writer {
             door,
             time,
             frontier: Frontier::default(),
             log_key,
-            head: Arc::new(head),
+            released: Arc::new(Released::new(Arc::clone(&head))),
+            head,
             conn,
             reader,
             answered,
@@ -296,12 +303,14 @@ impl Ledger {
         };
         let published = Arc::new(Published::new(world.clone()));
         let door = Door { world, origin, entry_key, entropy, ended: Vec::new(), unpublished: Vec::new() };
+        let head = Arc::new(head);
         let writer = Writer {
             door,
             time,
             frontier,
             log_key,
-            head: Arc::new(head),
+            released: Arc::new(Released::new(Arc::clone(&head))),
+            head,
             conn,
             reader,
             answered,
@@ -320,13 +329,16 @@ impl Ledger {
     fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64, clock: Clock) -> Result<Self> {
         let fingerprints = Arc::clone(&writer.fingerprints);
         let published = Arc::clone(&writer.published);
+        let released = Arc::clone(&writer.released);
+        released.set(&writer.head);
+        let ends = Arc::clone(&released);
         let queue = Arc::new(Queue::default());
         let inbox = Arc::clone(&queue);
         let origin = writer.door.origin.clone();
         let thread = Builder::new()
             .name("chancery-writer".to_owned())
             .spawn(move || {
-                let inbox = Inbox(inbox);
+                let inbox = Inbox(inbox, ends);
                 writer.run(&inbox.0)
             })
             .map_err(|error| Error::io("start the writer of", &paths.dir, error))?;
@@ -340,6 +352,8 @@ impl Ledger {
             clock,
             published,
             fingerprints,
+            denied: DeniedReads::default(),
+            released,
             _lock: lock,
         })
     }
@@ -382,6 +396,11 @@ impl Ledger {
     /// What `look` sees of the world as far as it is durable; appending waits as long as it looks.
     pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         self.published.look(look)
+    }
+
+    /// The newest released head.
+    pub fn released(&self) -> &Arc<Released> {
+        &self.released
     }
 
     /// The origin.

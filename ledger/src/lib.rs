@@ -11,6 +11,7 @@
 //! Invariants: a request is durable and under a signed head before it is answered; a size is signed once; the
 //! anchor never leads the store and never lags a released head; the world is a fold of the entries alone.
 
+mod admit;
 mod answer;
 mod clock;
 mod code;
@@ -29,6 +30,7 @@ mod preview;
 mod published;
 mod queue;
 mod relay;
+mod released;
 pub mod secrets;
 pub mod store;
 mod sweep;
@@ -36,6 +38,7 @@ mod trace;
 pub mod verify;
 mod writer;
 
+pub use admit::{Admission, Viewer};
 pub use answer::{Answer, Effect, Receipt, ReceiptEntry};
 pub use clock::Clock;
 pub use code::{CODES, Class, Code};
@@ -45,5 +48,6 @@ pub use error::{Error, Result};
 pub use ledger::{Genesis, Ledger, Options};
 pub use preview::{CheckSeen, Preview};
 pub use queue::Reply;
+pub use released::Released;
 pub use sweep::SWEEP;
 pub use trace::{Point, Tracer};

@@ -5,7 +5,7 @@ use crate::clock::LedgerTime;
 use crate::code::Code;
 use crate::domains::door::minute_of;
 use crate::domains::{self, Facts};
-use crate::door::{Conflict, Door, Recorded, Sealed};
+use crate::door::{Conflict, Door, Recorded, Sealed, Unrecorded};
 use crate::error::{Error, Result};
 use crate::fingerprint::FingerprintKey;
 use crate::format::checkpoint::{Checkpoint, Note};
@@ -16,6 +16,7 @@ use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Caller, Request};
 use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
+use crate::released::Released;
 use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::{facts, relay};
@@ -36,6 +37,7 @@ pub(crate) struct Writer {
     pub(crate) log_key: PrivateKey,
     /// The newest head: it stands in the anchor, and goes into the store with the next batch.
     pub(crate) head: Arc<Note>,
+    pub(crate) released: Arc<Released>,
     pub(crate) conn: rusqlite::Connection,
     pub(crate) reader: Reader,
     pub(crate) answered: Answered,
@@ -144,6 +146,7 @@ impl Writer {
             self.answered.add(keys.into_iter().collect(), last.position + 1, last.address);
         }
         self.published.take(&mut self.door.unpublished);
+        self.released.set(&self.head);
         for (reply, outcome) in ready {
             reply(self.render(outcome));
         }
@@ -225,7 +228,11 @@ impl Writer {
             self.over.add(ended.kind, &ended.id);
         }
         match answered {
-            Ok(None) => {
+            Ok(Err(Unrecorded::Read)) => {
+                let message = "it may be read, and reading leaves no entry".to_owned();
+                Ready::Conflict(Conflict { code: Code::NothingToRecord, message })
+            }
+            Ok(Err(Unrecorded::Counted)) => {
                 self.counted.add(&caller.principal, minute_of(now));
                 let text = format!(
                     "more than {} noes in a minute; further ones are only counted",
@@ -233,7 +240,7 @@ impl Writer {
                 );
                 Ready::Conflict(Conflict { code: Code::OverQuota, message: text })
             }
-            Ok(Some(recorded)) => {
+            Ok(Ok(recorded)) => {
                 if confirms && recorded.code.is_none() {
                     self.time.confirm();
                 }

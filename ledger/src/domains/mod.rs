@@ -29,6 +29,7 @@ pub mod table;
 mod tagged;
 pub mod token;
 pub mod transcript;
+pub mod view;
 pub mod worker;
 mod world;
 
@@ -72,6 +73,7 @@ pub enum Action {
     Attention(attention::Action),
     Drill(drill::Action),
     Door(door::Action),
+    View(view::Action),
 }
 
 /// What happened, typed. Stored for ever: variants and fields are added to, never changed.
@@ -124,6 +126,7 @@ pub static ACTIONS: &[&[ActionSpec]] = &[
     attention::ACTIONS,
     drill::ACTIONS,
     door::ACTIONS,
+    view::ACTIONS,
     ledger::ACTIONS,
 ];
 
@@ -310,6 +313,7 @@ pub fn parse_action(spec: &ActionSpec, args: &[u8]) -> Result<Action, serde_json
         "attention" => Action::Attention(tagged::read(verb, args)?),
         "drill" => Action::Drill(tagged::read(verb, args)?),
         "door" => Action::Door(tagged::read(verb, args)?),
+        "view" => Action::View(tagged::read(verb, args)?),
         _ => return Err(serde::de::Error::custom(format!("no domain `{domain}`"))),
     })
 }
@@ -405,6 +409,7 @@ pub fn decide(
         Action::Attention(action) => attention::decide(world, action, asked),
         Action::Drill(action) => drill::decide(world, action, asked),
         Action::Door(action) => door::decide(action, asked),
+        Action::View(action) => Ok(view::decide(action)),
     }
 }
 

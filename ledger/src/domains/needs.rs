@@ -96,7 +96,8 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
         | Action::Switch(_)
         | Action::Attention(_)
         | Action::Drill(_)
-        | Action::Door(_) => {}
+        | Action::Door(_)
+        | Action::View(_) => {}
     }
     let confirmed = super::risk(world, request) != super::Risk::Low && !request.rule.separation.is_review();
     if confirmed && actor != principal::SYSTEM {

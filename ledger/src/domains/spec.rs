@@ -59,6 +59,8 @@ pub enum Flow {
     Raises,
     /// It reports what was: kill switches do not stop it, it waits with the others.
     Reports,
+    /// It only looks: kill switches do not stop it, nobody need sign it, and a yes leaves no entry.
+    Reads,
     /// It only takes authority away: kill switches do not stop it, and it goes before what waits.
     Reduces,
 }
@@ -219,6 +221,12 @@ impl ActionSpec {
     }
 
     /// True when it only takes authority away.
+    /// Whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        self.flow == Flow::Reads
+    }
+
+    /// Whether it goes before what waits.
     pub fn reduces_risk(&self) -> bool {
         self.flow == Flow::Reduces
     }

@@ -10,6 +10,7 @@ use crate::domains::ledger::Level;
 use crate::domains::principal::{Kind, Principal, SYSTEM, Standing};
 use crate::domains::spec::Flow;
 use crate::domains::{Action, Facts, World, action_spec, hold};
+use crate::format::ids::Scope;
 
 /// Version of the rule table.
 pub const RULES: u64 = 1;
@@ -93,7 +94,7 @@ checks! {
     "kill switch" "the action adds to risk" evidence::kill_switch => KillSwitch;
     "principal active" "always" principal_active => PrincipalNotActive;
     "scope contained" "always" scope_contained => ScopeForeign;
-    "scope open" "always" scope_open => ScopeClosed;
+    "scope open" "the action is no read" scope_open => ScopeClosed;
     "role" "always" role => RoleInsufficient;
     "capability enabled" "the action uses a capability" evidence::capability => CapabilityDisabled;
     "feature switch" "the mode has one" evidence::feature => SwitchOff;
@@ -103,7 +104,7 @@ checks! {
         => GrantRequired GrantUnknown GrantExpired GrantRevoked GrantConsumed GrantScope GrantJob GrantWorker GrantUse
            GrantReference;
     "claim and lease" "a fence or a lease is named" evidence::fence => StaleFence ClaimExpired LeaseOver;
-    "attestation" "the actor's kind has level `enforce`" attestation => AttestationRequired;
+    "attestation" "the actor's kind has level `enforce`, and the action is no read" attestation => AttestationRequired;
     "separation" "the action is reviewed" super::separation::check => SeparationRequired;
     "confirmation" "the risk is not low and nothing else confirms it" confirm::check
         => NoRoute HoldDenied HoldExpired HoldCancelled ConfirmationRequired;
@@ -196,10 +197,15 @@ fn principal_active<'a>(context: &Context<'a>) -> Found<'a> {
 }
 
 /// How far the caller's authority goes: the principal's scope, or what its token narrows that to.
-fn authority<'a>(context: &Context<'a>) -> &'a crate::format::ids::Scope {
+fn authority<'a>(context: &Context<'a>) -> &'a Scope {
     let own = context.principal.map_or(&context.request.scope, |principal| &principal.scope);
-    let session = context.caller.session.as_deref();
-    session.and_then(|id| context.world.tokens.within(id)).unwrap_or(own)
+    within(context.world, context.caller, own)
+}
+
+/// What the caller's token narrows its principal's scope to, when it does.
+pub(crate) fn within<'a>(world: &'a World, caller: &Caller, own: &'a Scope) -> &'a Scope {
+    let session = caller.session.as_deref();
+    session.and_then(|id| world.tokens.within(id)).unwrap_or(own)
 }
 
 fn scope_contained<'a>(context: &Context<'a>) -> Found<'a> {
@@ -212,6 +218,9 @@ fn scope_contained<'a>(context: &Context<'a>) -> Found<'a> {
 }
 
 fn scope_open<'a>(context: &Context<'a>) -> Found<'a> {
+    if context.request.spec.is_read() {
+        return Found::NotApplicable;
+    }
     if context.open {
         return Found::Pass;
     }
@@ -230,7 +239,7 @@ fn role<'a>(context: &Context<'a>) -> Found<'a> {
 
 fn attestation<'a>(context: &Context<'a>) -> Found<'a> {
     let Some(principal) = context.principal else { return Found::NotApplicable };
-    if level(context.world, principal.kind) != Level::Enforce {
+    if context.request.spec.is_read() || level(context.world, principal.kind) != Level::Enforce {
         return Found::NotApplicable;
     }
     if context.request.attestation.is_some() {

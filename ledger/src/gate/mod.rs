@@ -9,11 +9,12 @@ mod roles;
 mod separation;
 mod slots;
 
+pub(crate) use constitution::within;
 pub use constitution::{CHECKS, Check, Found, RULES, Verdict, evaluate, explain, level};
 pub use denial::Denial;
 pub(crate) use request::recorded_request;
 pub use request::{
     Attest, Caller, Credential, Request, SystemMark, args_bytes, idempotency_digest, new_request,
 };
-pub use roles::{MATRIX, Role, Rule, Separation, declared};
+pub use roles::{MATRIX, Role, Rule, Separation, abilities, declared};
 pub use slots::{GrantUse, Slots};

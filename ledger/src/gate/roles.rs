@@ -1,7 +1,7 @@
 //! Which role may do what? The matrix as data; silent means deny. SPEC 9.
 
-use crate::domains::principal::Kind;
-use crate::domains::{ACTIONS, ActionSpec};
+use crate::domains::principal::{Kind, Standing};
+use crate::domains::{ACTIONS, ActionSpec, World};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -158,6 +158,18 @@ pub fn declared(action: &str) -> Option<(&'static ActionSpec, &'static Rule)> {
     BY_ID.get(action).copied()
 }
 
+/// Every action that the roles of a principal allow, in the order of SPEC 9; none when it may not act.
+pub fn abilities(world: &World, principal: &str, now: i64) -> Vec<&'static str> {
+    let Some(principal) = world.principals.get(principal).filter(|one| one.standing == Standing::Active)
+    else {
+        return Vec::new();
+    };
+    let may = |rule: &&Rule| {
+        rule.roles.contains(&principal.role) || world.roles.may(&principal.assigned, rule, now)
+    };
+    MATRIX.iter().filter(may).map(|rule| rule.action).collect()
+}
+
 /// The matrix, version 1.
 pub static MATRIX: &[Rule] = &[
     rule("scope.create", ADMINS, Separation::None),
@@ -234,6 +246,9 @@ pub static MATRIX: &[Rule] = &[
     ),
     rule("drill.record", OPERATORS, Separation::None),
     rule("door.count", SYSTEM_ONLY, Separation::None),
+    rule("view.read", Role::ALL, Separation::None),
+    rule("view.audit", &[PlatformAdmin, MspAdmin, OrgAdmin, Auditor], Separation::None),
+    rule("view.restricted", ADMINS, Separation::None),
     rule("ledger.snapshot", SYSTEM_ONLY, Separation::None),
     rule("ledger.confirm_clock", &[PlatformAdmin], Separation::None),
 ];
