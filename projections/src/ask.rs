@@ -3,6 +3,7 @@
 use crate::show::Show;
 use crate::store::{self, Cursor, Filter};
 use crate::view::{Poison, Row, View};
+use chancery_ledger::format::canonical::to_bytes;
 use chancery_ledger::format::encoding::{base64_url, hex, unbase64_url};
 use chancery_ledger::format::hash::PAGE;
 use chancery_ledger::format::ids::Scope;
@@ -194,7 +195,7 @@ impl Views {
                 key: last.key.clone(),
                 rank: last.rank,
             });
-            let next = next.and_then(|token| serde_json::to_vec(&token).ok()).map(|text| base64_url(&text));
+            let next = next.and_then(|token| to_bytes(&token).ok()).map(|text| base64_url(&text));
             let items = rows.iter().map(|row| item(ask.view, row, show)).collect::<Result<Vec<Value>>>()?;
             Ok(Page { as_of: AsOf::from(at), items, next_page_token: next })
         })

@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::path::Path;
 
 /// Differing rows that a report names.
-pub const NAMED: usize = 16;
+const NAMED: usize = 16;
 
 /// The rows of a view in one number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -15,7 +15,7 @@ use serde_json::Value;
 const NAMED: usize = 16;
 
 /// The view of them: the engine writes it.
-pub static VIEW: View = View {
+pub(crate) static VIEW: View = View {
     name: "dead_letters",
     question: "Which entries could not be folded into which view, and why?",
     version: 1,

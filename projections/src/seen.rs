@@ -54,7 +54,7 @@ impl Seen<'_> {
 }
 
 /// Reads a leaf, checks that it follows `prev`, and hands it on; gives its content address.
-pub fn see(
+pub(crate) fn see(
     leaf: &[u8],
     position: u64,
     prev: Digest,

@@ -144,12 +144,12 @@ impl Row {
 }
 
 /// A position as a place in an order.
-pub fn rank(position: u64) -> i64 {
+pub(crate) fn rank(position: u64) -> i64 {
     i64::try_from(position).unwrap_or(i64::MAX)
 }
 
 /// A body as it is stored.
-pub fn text<T: Serialize>(body: &T) -> Result<String, Poison> {
+pub(crate) fn text<T: Serialize>(body: &T) -> Result<String, Poison> {
     let bytes = to_bytes(body).map_err(|error| Poison::new(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| Poison::new(error.to_string()))
 }
