@@ -103,7 +103,7 @@ pub(crate) fn report(receipt: &Receipt, out: &Output) -> u8 {
                 ));
                 text.push_str(", then ask again");
             }
-            (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.2)),
+            (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.way_out)),
             (None, None) => {}
         }
         out.talk(&text);

@@ -32,7 +32,7 @@ fn report(preview: &Preview, out: &Output) -> u8 {
         let message = preview.message.as_deref().unwrap_or_default();
         let mut text = format!("error[{reason}]: {}", printable(message));
         if let Some(row) = crate::diagnostic::row(reason) {
-            text.push_str(&format!("\n  hint: {}", row.2));
+            text.push_str(&format!("\n  hint: {}", row.way_out));
         }
         out.talk(&text);
     }
