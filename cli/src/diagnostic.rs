@@ -30,6 +30,12 @@ impl Diagnostic {
         self
     }
 
+    /// Where in the request it is wrong.
+    pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
     /// What lies below, a line each.
     pub(crate) fn causes(mut self, causes: Vec<String>) -> Self {
         self.causes = causes;

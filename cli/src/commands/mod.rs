@@ -22,6 +22,7 @@ mod sweep;
 mod verify;
 mod worker;
 
+pub(crate) use checkpoint::newest;
 pub(crate) use key::proof;
 pub(crate) use lease::{Fetched, Wanted, fetch};
 pub(crate) use open::open;
