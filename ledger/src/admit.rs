@@ -10,7 +10,7 @@ use crate::format::hash::IDEMPOTENCY;
 use crate::format::ids::{IdempotencyKey, Scope};
 use crate::gate::{self, Request, Role, Verdict};
 use crate::ledger::Ledger;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 /// What a request to look at something is answered.
@@ -50,7 +50,7 @@ pub struct Viewer {
 
 /// Denied reads of the running minute: by principal and route.
 #[derive(Debug, Default)]
-pub(crate) struct DeniedReads(Mutex<(i64, HashMap<(String, String), ()>)>);
+pub(crate) struct DeniedReads(Mutex<(i64, HashSet<(String, String)>)>);
 
 impl DeniedReads {
     /// Most that are kept; what is beyond is not recorded in this minute.
@@ -60,9 +60,9 @@ impl DeniedReads {
     fn is_first(&self, principal: &str, route: String, minute: i64) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.0 != minute {
-            *state = (minute, HashMap::new());
+            *state = (minute, HashSet::new());
         }
-        state.1.len() < Self::MAX && state.1.insert((principal.to_owned(), route), ()).is_none()
+        state.1.len() < Self::MAX && state.1.insert((principal.to_owned(), route))
     }
 }
 

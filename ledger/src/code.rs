@@ -191,10 +191,14 @@ codes! {
     AnchorDamaged "anchor_damaged" Error;
     RolledBack "rolled_back" Error;
     LedgerDamaged "ledger_damaged" Error;
+    ViewsDamaged "views_damaged" Error;
+    ViewBuilding "view_building" Error;
+    Behind "behind" Error;
     KeyFileMissing "key_file_missing" Error;
     KeyFileReadable "key_file_readable" Error;
     KeyFileInvalid "key_file_invalid" Error;
     PinInvalid "pin_invalid" Invalid;
+    PageTokenInvalid "page_token_invalid" Invalid;
     NotAnExport "not_an_export" Invalid;
     Io "io" Error;
     Internal "internal" Error;

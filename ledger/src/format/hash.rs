@@ -41,6 +41,12 @@ contexts! {
     EXPORT = "chancery 2026 export";
     /// The text of an anchor's slot.
     ANCHOR = "chancery 2026 anchor";
+    /// The rows of a view.
+    VIEW = "chancery 2026 view";
+    /// What a page of rows, or an unchanged answer, is recognised by.
+    PAGE = "chancery 2026 page";
+    /// What makes an item of a queue the same item.
+    ITEM = "chancery 2026 item";
 }
 
 impl Context {

@@ -1,0 +1,245 @@
+//! What does a view say? Rows of one read transaction, with the position and head that they were folded from.
+
+use crate::show::Show;
+use crate::store::{self, Cursor, Filter};
+use crate::view::{Poison, Row, View};
+use chancery_ledger::format::canonical::to_bytes;
+use chancery_ledger::format::encoding::{base64_url, hex, unbase64_url};
+use chancery_ledger::format::hash::PAGE;
+use chancery_ledger::format::ids::Scope;
+use chancery_ledger::{Code, Error, Result};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Rows of a page, unless it is said otherwise.
+pub const PAGE_ROWS: usize = 20;
+/// Most rows of a page.
+pub const PAGE_ROWS_MAX: usize = 500;
+
+/// The views as readers have them; a connection for each that reads at the same time.
+#[derive(Debug)]
+pub struct Views {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// What an answer was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AsOf {
+    /// Entries that were folded.
+    pub entries: u64,
+    /// Content address of the last of them.
+    pub address: String,
+    /// Its time, in milliseconds since 1970.
+    pub time: i64,
+    /// The newest head that lies wholly within.
+    pub head: Head,
+    /// Position of the entry that last changed the view.
+    pub changed: u64,
+    /// Entries that the view could not fold; the view `dead_letters` says why.
+    pub skipped: u64,
+    /// Version of the view's fold.
+    pub version: u32,
+}
+
+/// A head by its size and root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Head {
+    /// Its size.
+    pub size: u64,
+    /// Its root in hex.
+    pub root: String,
+}
+
+impl From<Cursor> for AsOf {
+    fn from(at: Cursor) -> Self {
+        Self {
+            entries: at.entries,
+            address: at.address.to_string(),
+            time: at.time,
+            head: Head { size: at.head.0, root: at.head.1 },
+            changed: at.changed,
+            skipped: at.skipped,
+            version: at.version,
+        }
+    }
+}
+
+/// Which rows are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Of which view.
+    pub view: &'static View,
+    /// In this scope and below.
+    pub within: &'a Scope,
+    /// About exactly this.
+    pub about: Option<&'a str>,
+    /// In exactly this state.
+    pub state: Option<&'a str>,
+    /// The page that follows, as the one before says it.
+    pub token: Option<&'a str>,
+    /// Rows, at most; what is beyond [`PAGE_ROWS_MAX`] is cut.
+    pub limit: Option<usize>,
+}
+
+/// Some rows, and where the next are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Page {
+    /// What it was made from.
+    pub as_of: AsOf,
+    /// The rows.
+    pub items: Vec<Value>,
+    /// The token of the next page; nothing at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Token {
+    /// Digest of the question: of another one, the token is refused.
+    asked: String,
+    key: String,
+    rank: i64,
+}
+
+impl Ask<'_> {
+    /// What the question is recognised by.
+    fn digest(&self, version: u32) -> String {
+        let text = format!("{} {version} {} {:?} {:?}", self.view.name, self.within, self.about, self.state);
+        short(&text)
+    }
+}
+
+fn short(text: &str) -> String {
+    hex(PAGE.digest(text.as_bytes()).0.first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
+fn broken(view: &View, poison: &Poison) -> Error {
+    Error::new(Code::ViewBuilding, format!("view `{}`: {}", view.name, poison.reason()))
+}
+
+impl Views {
+    /// The views of a file that an engine has opened before.
+    pub fn open(path: &Path) -> Result<Self> {
+        let first = store::open_reader(path)?;
+        Ok(Self { path: path.to_owned(), idle: Mutex::new(vec![first]) })
+    }
+
+    /// Runs `read` in one read transaction.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => store::open_reader(&self.path)?,
+        };
+        store::begin_read(&conn)?;
+        let done = read(&conn);
+        store::end_read(&conn)?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+        done
+    }
+
+    fn live(conn: &Connection, view: &View) -> Result<Cursor> {
+        store::live(conn, view)?.ok_or_else(|| {
+            Error::new(Code::ViewsDamaged, format!("the views' file does not have `{}`", view.name))
+        })
+    }
+
+    /// What an answer of a view would be made from now.
+    pub fn as_of(&self, view: &View) -> Result<AsOf> {
+        self.read(|conn| Self::live(conn, view).map(AsOf::from))
+    }
+
+    /// What an unchanged answer is recognised by: the view and its version, what last changed it, the deadlines that
+    /// `now` has passed, and `asked`, which is whatever else the answer depends on.
+    pub fn tag(&self, view: &View, now: i64, asked: &str) -> Result<(String, AsOf)> {
+        self.read(|conn| {
+            let at = Self::live(conn, view)?;
+            let passed = store::passed(conn, view, &at, now)?;
+            let text =
+                format!("{} {} {} {} {passed:?} {asked}", view.name, at.version, at.changed, at.skipped);
+            Ok((short(&text), AsOf::from(at)))
+        })
+    }
+
+    /// A page of rows.
+    pub fn page(&self, ask: &Ask<'_>, show: &Show<'_>) -> Result<Page> {
+        let invalid = || Error::new(Code::PageTokenInvalid, "the page token is not of this question");
+        let limit = ask.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_MAX);
+        self.read(|conn| {
+            let at = Self::live(conn, ask.view)?;
+            let asked = ask.digest(at.version);
+            let token = match ask.token {
+                None => None,
+                Some(text) => {
+                    let bytes = unbase64_url(text).ok_or_else(invalid)?;
+                    let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+                    Some(token).filter(|token| token.asked == asked).ok_or_else(invalid).map(Some)?
+                }
+            };
+            let filter = Filter {
+                within: ask.within,
+                about: ask.about,
+                state: ask.state,
+                after: token.as_ref().map(|token| (token.rank, token.key.as_str())),
+                limit: limit + 1,
+            };
+            let mut rows = store::page(conn, ask.view, &at, &filter)?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let next = rows.last().filter(|_| more).map(|last| Token {
+                asked,
+                key: last.key.clone(),
+                rank: last.rank,
+            });
+            let next = next.and_then(|token| to_bytes(&token).ok()).map(|text| base64_url(&text));
+            let items = rows.iter().map(|row| item(ask.view, row, show)).collect::<Result<Vec<Value>>>()?;
+            Ok(Page { as_of: AsOf::from(at), items, next_page_token: next })
+        })
+    }
+
+    /// The row of a key, when it is in a scope or below.
+    pub fn row(
+        &self,
+        view: &'static View,
+        key: &str,
+        within: &Scope,
+        show: &Show<'_>,
+    ) -> Result<(AsOf, Option<Value>)> {
+        self.read(|conn| {
+            let at = Self::live(conn, view)?;
+            let row = store::find(conn, &at, key)?;
+            let row = row.filter(|row| Scope::parse(&row.scope).is_ok_and(|scope| within.contains(&scope)));
+            let value = row.map(|row| item(view, &row, show)).transpose()?;
+            Ok((AsOf::from(at), value))
+        })
+    }
+}
+
+/// A row as a reader gets it: its columns, and what the view shows of it.
+fn item(view: &View, row: &Row, show: &Show<'_>) -> Result<Value> {
+    let shown = (view.show)(row, show).map_err(|poison| broken(view, &poison))?;
+    let mut members = Map::new();
+    for (name, value) in [
+        ("key", Value::from(row.key.as_str())),
+        ("scope", Value::from(row.scope.as_str())),
+        ("about", Value::from(row.about.as_str())),
+        ("state", Value::from(row.state.as_str())),
+        ("changed", Value::from(row.changed)),
+    ] {
+        members.insert(name.to_owned(), value);
+    }
+    if let Some(until) = row.until {
+        members.insert("changes_at".to_owned(), Value::from(until));
+    }
+    match shown {
+        Value::Object(own) => members.extend(own),
+        other => {
+            members.insert("value".to_owned(), other);
+        }
+    }
+    Ok(Value::Object(members))
+}

@@ -1,0 +1,65 @@
+//! Where do the rows of views stand? The one place with SQL of this crate: `projections.db`, which can be deleted.
+
+mod open;
+mod query;
+mod write;
+
+pub(crate) use open::{open_reader, open_writer};
+pub(crate) use query::{Filter, begin_read, end_read, find, live, page, passed, scan};
+pub(crate) use write::{Cursor, Writer};
+
+use crate::view::{Index, Row, View};
+use chancery_ledger::{Code, Error};
+use rusqlite::Row as Found;
+
+/// The table of one version of a view.
+fn table(name: &str, version: u32) -> String {
+    format!("view_{name}_{version}")
+}
+
+/// What creates it.
+fn create(view: &View) -> String {
+    let table = table(view.name, view.version);
+    let mut sql = format!(
+        "CREATE TABLE {table} (key TEXT PRIMARY KEY, scope TEXT NOT NULL, about TEXT NOT NULL, state TEXT NOT NULL, \
+         rank INTEGER NOT NULL, until INTEGER, changed INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    );
+    for index in view.indexes {
+        let (name, columns) = match index {
+            Index::About => ("about", "about, rank, key"),
+            Index::State => ("state", "state, rank, key"),
+            Index::Rank => ("rank", "rank, key"),
+            Index::Until => ("until", "until) WHERE (until IS NOT NULL"),
+        };
+        sql.push_str(&format!("CREATE INDEX {table}_{name} ON {table} ({columns});"));
+    }
+    sql
+}
+
+const COLUMNS: &str = "key, scope, about, state, rank, until, changed, body";
+
+fn row(found: &Found<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        key: found.get(0)?,
+        scope: found.get(1)?,
+        about: found.get(2)?,
+        state: found.get(3)?,
+        rank: found.get(4)?,
+        until: found.get(5)?,
+        changed: unsigned(found.get(6)?),
+        body: found.get(7)?,
+    })
+}
+
+fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+/// What SQLite says of the views' file, with the way out.
+fn failed(error: rusqlite::Error) -> Error {
+    Error::new(Code::ViewsDamaged, format!("the file of the views: {error}"))
+}

@@ -1,0 +1,171 @@
+//! What is a read model? One declared question, a fold over entries, and what a reader is shown. SPEC 17.
+
+use crate::rows::Rows;
+use crate::seen::Seen;
+use crate::show::Show;
+use chancery_ledger::format::canonical::to_bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A read model. Data: the engine, the queries and every surface iterate over [`crate::VIEWS`].
+#[derive(Debug)]
+pub struct View {
+    /// Its name, `[a-z_]+`.
+    pub name: &'static str,
+    /// The question that it answers, in one sentence.
+    pub question: &'static str,
+    /// Version of its fold: a change builds the rows anew beside the old ones.
+    pub version: u32,
+    /// Who may read it.
+    pub access: Access,
+    /// Which column finds rows fast beside the key.
+    pub indexes: &'static [Index],
+    /// Which end of the order comes first.
+    pub order: Order,
+    /// What `state` can be, when that is a fixed set.
+    pub states: &'static [&'static str],
+    /// What an entry changes.
+    pub fold: fn(&mut Rows<'_>, &Seen<'_>) -> Result<(), Poison>,
+    /// What a reader is shown of a row.
+    pub show: fn(&Row, &Show<'_>) -> Result<Value, Poison>,
+}
+
+/// Which rule of the gate a reader needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// `view.read`
+    Read,
+    /// `view.audit`
+    Audit,
+    /// `view.restricted`
+    Restricted,
+}
+
+impl Access {
+    /// The action that the gate is asked about.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Read => "view.read",
+            Self::Audit => "view.audit",
+            Self::Restricted => "view.restricted",
+        }
+    }
+}
+
+/// A column that is indexed, before the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// By what the row is about.
+    About,
+    /// By its state.
+    State,
+    /// By the order alone.
+    Rank,
+    /// By the instant at which it changes by itself.
+    Until,
+}
+
+/// Which row comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The one with the smallest rank.
+    Ascending,
+    /// The one with the largest rank.
+    Descending,
+}
+
+/// One row of a view. No private text stands in it: a row names the position, and the reader of the private store
+/// joins it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Unique within the view.
+    pub key: String,
+    /// Where it counts: who may read that scope may read the row.
+    pub scope: String,
+    /// What it is about, `<kind> <id>` where it is an entity.
+    pub about: String,
+    /// In which state, a word.
+    pub state: String,
+    /// Its place in the order.
+    pub rank: i64,
+    /// The instant from which on a reader is shown something else, though no entry says so.
+    pub until: Option<i64>,
+    /// Position of the entry that changed it last.
+    pub changed: u64,
+    /// What the view keeps: canonical JSON.
+    pub body: String,
+}
+
+impl Row {
+    /// A row at the position of what was seen.
+    pub fn new<T: Serialize>(key: impl Into<String>, seen: &Seen<'_>, body: &T) -> Result<Self, Poison> {
+        Ok(Self {
+            key: key.into(),
+            scope: seen.scope.to_owned(),
+            about: seen.entity(),
+            state: String::new(),
+            rank: rank(seen.position),
+            until: None,
+            changed: seen.position,
+            body: text(body)?,
+        })
+    }
+
+    /// With another state.
+    pub fn state(self, state: impl Into<String>) -> Self {
+        Self { state: state.into(), ..self }
+    }
+
+    /// About something else.
+    pub fn about(self, about: impl Into<String>) -> Self {
+        Self { about: about.into(), ..self }
+    }
+
+    /// With another place in the order.
+    pub fn rank(self, rank: i64) -> Self {
+        Self { rank, ..self }
+    }
+
+    /// Changing by itself at an instant.
+    pub fn until(self, until: Option<i64>) -> Self {
+        Self { until, ..self }
+    }
+
+    /// The body, typed.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Poison> {
+        serde_json::from_str(&self.body).map_err(|error| Poison::new(format!("row `{}`: {error}", self.key)))
+    }
+
+    /// The body as it stands.
+    pub fn value(&self) -> Result<Value, Poison> {
+        self.read()
+    }
+}
+
+/// A position as a place in an order.
+pub(crate) fn rank(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
+}
+
+/// A body as it is stored.
+pub(crate) fn text<T: Serialize>(body: &T) -> Result<String, Poison> {
+    let bytes = to_bytes(body).map_err(|error| Poison::new(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| Poison::new(error.to_string()))
+}
+
+/// Why an entry cannot be folded into a view, or a row not be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poison(String);
+
+impl Poison {
+    /// With a reason in a sentence; the same cause gives the same sentence.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
