@@ -68,6 +68,7 @@ pub fn status(code: Code) -> u16 {
         | Code::TooDeep
         | Code::HeaderMalformed
         | Code::IdempotencyKeyRequired
+        | Code::PageTokenInvalid
         | Code::BadCursor => 400,
         Code::Unauthenticated => 401,
         Code::NotFound | Code::UnknownAction => 404,
@@ -78,6 +79,7 @@ pub fn status(code: Code) -> u16 {
         Code::UnsupportedMediaType => 415,
         Code::OverQuota | Code::TooManyRequests => 429,
         Code::QueueFull | Code::StorageFull | Code::ClockSuspect | Code::Stopped | Code::NotReady => 503,
+        Code::Behind | Code::ViewBuilding => 503,
         Code::AnswerTimeout => 504,
         code => match code.class() {
             Class::Invalid => 422,
@@ -201,7 +203,7 @@ impl From<JsonError> for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error.code {
-            Code::Io | Code::Internal | Code::LedgerDamaged => {
+            Code::Io | Code::Internal | Code::LedgerDamaged | Code::ViewsDamaged => {
                 Self::new(error.code, "the ledger could not answer; its operator finds out why")
             }
             code => Self::new(code, error.message),
