@@ -38,9 +38,7 @@ pub(crate) fn unauthenticated(app: &App, peer: IpAddr) -> Problem {
 }
 
 fn waiting(seconds: u64, why: &str) -> Problem {
-    let mut problem = Problem::new(Code::TooManyRequests, why);
-    problem.retry_after = Some(seconds);
-    problem
+    Problem::new(Code::TooManyRequests, why).retry_after(seconds)
 }
 
 /// For whom a token speaks, and where its authority ends; nobody when it is not live.
