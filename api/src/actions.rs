@@ -1,6 +1,6 @@
 //! What can be asked for, and what is answered? The actions that the core declares; none is named here. SPEC 19.
 
-use crate::auth::{bearer, identify, submit, unauthenticated};
+use crate::auth::{bearer, identify, may_try, submit, unauthenticated};
 use crate::call::{Call, Reply, json};
 use crate::document::{Asked, read};
 use crate::problem::Problem;
@@ -82,7 +82,8 @@ fn request(call: &Call, key: IdempotencyKey) -> Result<Request, Problem> {
     match token {
         Some(token) => request.credential = Credential::Token(token),
         None if request.attestation.is_none() => return Err(unauthenticated(&call.app, call.peer)),
-        None => {}
+        // A signature is checked by the writer: who sent too many bad ones does not get that far.
+        None => may_try(&call.app, call.peer)?,
     }
     Ok(request)
 }

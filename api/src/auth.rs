@@ -37,6 +37,12 @@ pub(crate) fn unauthenticated(app: &App, peer: IpAddr) -> Problem {
     }
 }
 
+/// Whether an address may try a credential that only the writer can check.
+pub(crate) fn may_try(app: &App, peer: IpAddr) -> Result<(), Problem> {
+    let wait = |seconds| waiting(seconds, "too many failed authentications from this address");
+    app.throttle.may_try(peer).map_err(wait)
+}
+
 fn waiting(seconds: u64, why: &str) -> Problem {
     Problem::new(Code::TooManyRequests, why).retry_after(seconds)
 }

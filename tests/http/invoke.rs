@@ -174,6 +174,20 @@ fn whoever_guesses_tokens_is_told_to_wait_and_a_live_one_still_counts() {
         "{told:?}"
     );
     server.get("/v1/me", &cast.founder).ok();
+    // A signature is a guess as well, and is not even looked at now.
+    let signed = format!(
+        r#"{{"scope":"/","salt":"{}","attestation":{{"log":"x/e1","key":"k:{}","seq":1,"sig":"{}=="}}}}"#,
+        "0".repeat(64),
+        "0".repeat(32),
+        "A".repeat(86)
+    );
+    let key = "idempotency-key: 0123456789abcdef";
+    let body = Some(signed.as_str());
+    server.ask("POST", "/v1/actions/scope.create/invoke", &[key], body).is(Code::EntityRequired);
+    let signed = signed.replacen('{', r#"{"entity":{"id":"x"},"#, 1);
+    server.ask("POST", "/v1/actions/scope.create/invoke", &[key], Some(&signed)).is(Code::TooManyRequests);
+    let fresh = Server::start(&crate::harness::server::cast().site, &[]);
+    fresh.ask("POST", "/v1/actions/scope.create/invoke", &[key], Some(&signed)).is(Code::EpochChanged);
 }
 
 #[test]

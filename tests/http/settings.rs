@@ -122,6 +122,19 @@ fn a_stop_answers_what_is_in_flight_and_takes_no_more() {
 }
 
 #[test]
+fn when_the_writer_ends_so_does_the_server() {
+    let cast = cast();
+    let mut server = Server::start(&cast.site, &[]);
+    // A store that is another file than the one that was opened: nothing in it is answered.
+    let store = cast.site.path("l/ledger.db");
+    std::fs::rename(&store, cast.site.path("l/moved.db")).expect("moved");
+    std::fs::copy(cast.site.path("l/moved.db"), &store).expect("copied");
+    let told = server.invoke("scope.create", &cast.founder, "x", r#"{"scope":"/","entity":{"id":"lost"}}"#);
+    told.is(Code::OutcomeUnknown);
+    assert_eq!(server.wait(), Some(5));
+}
+
+#[test]
 fn the_log_has_a_line_for_each_request_and_no_token_path_or_argument() {
     let cast = cast();
     let server = Server::start(&cast.site, &[]);
