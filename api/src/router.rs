@@ -69,9 +69,8 @@ async fn answer(app: Arc<App>, rows: Rows, params: Vec<String>, request: Request
             None => {
                 let allowed = rows.iter().filter_map(|at| ROUTES.get(*at)).map(|row| row.method.as_str());
                 let allowed = allowed.collect::<Vec<_>>().join(", ");
-                let mut problem = Problem::new(Code::MethodNotAllowed, format!("here stands {allowed} only"));
-                problem.allow = Some(allowed);
-                Err(problem)
+                let problem = Problem::new(Code::MethodNotAllowed, format!("here stands {allowed} only"));
+                Err(problem.allow(allowed))
             }
         }
     };

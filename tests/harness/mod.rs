@@ -12,6 +12,7 @@ pub mod oracle;
 pub mod outcome;
 pub mod run;
 pub mod scenario;
+pub mod server;
 pub mod site;
 pub mod story;
 pub mod strikes;
