@@ -14,9 +14,11 @@ use crate::format::hash::{ARGS, Digest};
 use crate::format::key::PrivateKey;
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Caller, Request};
+use crate::limits::Stopwatch;
 use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
 use crate::released::Released;
+use crate::stats::Stats;
 use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::{facts, relay};
@@ -49,6 +51,7 @@ pub(crate) struct Writer {
     pub(crate) published: Arc<Published>,
     pub(crate) counted: Counted,
     pub(crate) fingerprints: Arc<FingerprintKey>,
+    pub(crate) stats: Arc<Stats>,
 }
 
 /// What may have ended: asked before the table is, because most of what is asked about has not.
@@ -392,6 +395,7 @@ impl Writer {
                 position: e.position,
             })
             .collect();
+        let watch = Stopwatch::start();
         let previous = self.stored_form_of_head()?;
         self.trace.point(Point::BeforeCommit);
         let batch = Batch { entries, tiles: &tiles, ended: &ended, previous };
@@ -414,6 +418,7 @@ impl Writer {
         self.trace.point(Point::AfterAnchor);
         // What was written to files that are no longer there is answered to nobody.
         self.watch.check()?;
+        self.stats.commits.observe(u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX));
         self.head = Arc::new(note);
         Ok(())
     }
