@@ -77,6 +77,14 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Builds every view anew.
+    pub fn rebuild_all(&mut self) -> Result<()> {
+        match self.letters() {
+            Some(_) => self.rebuild(letters::VIEW.name),
+            None => self.views.iter().try_for_each(|view| self.rebuild(view.name)),
+        }
+    }
+
     /// Builds a view anew, beside the one that is read until the new one has caught up. With the dead letters, all are.
     pub fn rebuild(&mut self, name: &str) -> Result<()> {
         let known = self.writer.cursors()?;

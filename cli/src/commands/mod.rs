@@ -19,8 +19,10 @@ mod provider;
 mod show;
 mod sweep;
 mod verify;
+mod view;
 mod worker;
 
+pub(crate) use checkpoint::newest;
 pub(crate) use key::proof;
 pub(crate) use lease::{Fetched, Wanted, fetch};
 pub(crate) use open::open;
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Show(show::Args),
     /// List entries
     Log(log::Args),
+    /// Ask the read models, and compare them with the ledger
+    View(view::Args),
     /// Verify an export or a live ledger, offline
     Verify(verify::Args),
     /// Print the newest released head
@@ -114,6 +118,7 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Import(args) => import::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Log(args) => log::run(&args, out),
+        Command::View(args) => view::run(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::Checkpoint(args) => checkpoint::run(&args, out),
         Command::Export(args) => export::run(&args, out),
