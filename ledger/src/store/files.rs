@@ -48,11 +48,6 @@ impl Paths {
         self.dir.join("ledger.db-wal")
     }
 
-    /// The read models.
-    pub fn views(&self) -> PathBuf {
-        self.dir.join("projections.db")
-    }
-
     /// The idempotency index.
     pub fn index(&self) -> PathBuf {
         self.dir.join("index.db")
@@ -61,6 +56,11 @@ impl Paths {
     /// The snapshot of the world.
     pub fn snapshot(&self) -> PathBuf {
         self.dir.join("snapshot")
+    }
+
+    /// The rows of views, which can be deleted.
+    pub fn views(&self) -> PathBuf {
+        self.dir.join("projections.db")
     }
 
     /// The lock.
