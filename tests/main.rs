@@ -34,6 +34,7 @@ mod model;
 mod power;
 mod preflight;
 mod providers;
+mod queues;
 mod readme;
 mod recompute;
 mod record;

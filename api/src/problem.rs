@@ -215,7 +215,7 @@ impl From<JsonError> for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error.code {
-            Code::Io | Code::Internal | Code::LedgerDamaged => {
+            Code::Io | Code::Internal | Code::LedgerDamaged | Code::ViewsDamaged => {
                 Self::new(error.code, "the ledger could not answer; its operator finds out why")
             }
             code => Self::new(code, error.message),

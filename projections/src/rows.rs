@@ -1,7 +1,7 @@
 //! Through what does a fold read and write its rows? An overlay over the stored ones: what one entry did is taken
 //! back when it cannot be folded, and each row is written once a batch.
 
-use crate::view::{Poison, Row};
+use crate::view::{NOTE, Poison, Row};
 use std::collections::BTreeMap;
 
 /// Reads a stored row of the view that is being folded.
@@ -57,9 +57,9 @@ impl<'a> Rows<'a> {
 }
 
 impl Overlay {
-    /// Keeps what the entry did; gives whether it did anything.
+    /// Keeps what the entry did; gives whether it did anything that a reader may be shown.
     pub(crate) fn keep(&mut self) -> bool {
-        let any = !self.before.is_empty();
+        let any = self.before.iter().any(|(key, _)| !key.starts_with(NOTE));
         self.before.clear();
         any
     }

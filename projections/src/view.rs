@@ -75,6 +75,9 @@ pub enum Order {
     Descending,
 }
 
+/// With what the key of a row begins that a fold keeps for itself: it finds other rows by it, and nobody is shown it.
+pub const NOTE: char = '~';
+
 /// One row of a view. No private text stands in it: a row names the position, and the reader of the private store
 /// joins it.
 #[derive(Debug, Clone, PartialEq, Eq)]

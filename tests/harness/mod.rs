@@ -10,6 +10,7 @@ pub mod journey;
 pub mod leaves;
 pub mod oracle;
 pub mod outcome;
+pub mod queues;
 pub mod run;
 pub mod scenario;
 pub mod server;

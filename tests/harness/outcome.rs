@@ -237,11 +237,12 @@ impl Run<'_> {
                 let position = u64::try_from(position).unwrap_or_else(|_| from_end());
                 self.entry(place, position, kind, rest);
             }
+            [word, rest @ ..] if super::queues::WORDS.contains(word) => self.queues(place, word, rest),
             _ => panic!("{place}: `then {}` is no known step", words.join(" ")),
         }
     }
 
-    fn place(&self, name: &str) -> u64 {
+    pub(super) fn place(&self, name: &str) -> u64 {
         *self.places.get(name).unwrap_or_else(|| panic!("no place `{name}`"))
     }
 

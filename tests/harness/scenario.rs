@@ -19,6 +19,7 @@
 //!   then fails NAME=WHY…               checks of a preflight that failed, all of them
 //!   then quarantine REASON | reject CLASS | warn WORD (`-` for none)
 //!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer
+//!   then queue | sees | needs | says | rests | acknowledged | attention …    what the queues say: queues.rs
 //!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…      -1 is the newest
 //! ```
 //!
@@ -111,7 +112,7 @@ pub(super) enum Outcome {
 /// A case that is being run.
 pub(super) struct Run<'a> {
     pub(super) file: &'a str,
-    _home: Home,
+    pub(super) _home: Home,
     pub(super) story: Story,
     pub(super) keys: BTreeMap<String, PrivateKey>,
     idempotency: BTreeMap<String, IdempotencyKey>,

@@ -48,6 +48,11 @@ impl Paths {
         self.dir.join("ledger.db-wal")
     }
 
+    /// The read models.
+    pub fn views(&self) -> PathBuf {
+        self.dir.join("projections.db")
+    }
+
     /// The idempotency index.
     pub fn index(&self) -> PathBuf {
         self.dir.join("index.db")

@@ -2,7 +2,7 @@
 
 use super::write::{CURSOR, Cursor, cursor};
 use super::{COLUMNS, failed, row, table};
-use crate::view::{Index, Order, Row, View};
+use crate::view::{Index, NOTE, Order, Row, View};
 use chancery_ledger::Result;
 use chancery_ledger::format::ids::Scope;
 use rusqlite::types::Value;
@@ -37,19 +37,27 @@ pub(crate) fn find(conn: &Connection, at: &Cursor, key: &str) -> Result<Option<R
     query.query_row([key], row).optional().map_err(failed)
 }
 
+/// The condition that a row is in a scope or below.
+fn scoped(within: &Scope, values: &mut Vec<Value>) -> String {
+    if within.is_root() {
+        return String::new();
+    }
+    values.push(within.as_str().to_owned().into());
+    let own = format!("?{}", values.len());
+    // `0` is the character after `/`: what lies between is what begins with the scope and a slash.
+    format!(" AND (scope = {own} OR (scope > {own} || '/' AND scope < {own} || '0'))")
+}
+
 /// A page of rows.
 pub(crate) fn page(conn: &Connection, view: &View, at: &Cursor, filter: &Filter<'_>) -> Result<Vec<Row>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM {} WHERE 1", table(&at.view, at.version));
+    let mut sql =
+        format!("SELECT {COLUMNS} FROM {} WHERE substr(key, 1, 1) <> '{NOTE}'", table(&at.view, at.version));
     let mut values: Vec<Value> = Vec::new();
     let add = |values: &mut Vec<Value>, value: Value| {
         values.push(value);
         format!("?{}", values.len())
     };
-    if !filter.within.is_root() {
-        let own = add(&mut values, filter.within.as_str().to_owned().into());
-        // `0` is the character after `/`: what lies between is what begins with the scope and a slash.
-        sql.push_str(&format!(" AND (scope = {own} OR (scope > {own} || '/' AND scope < {own} || '0'))"));
-    }
+    sql.push_str(&scoped(filter.within, &mut values));
     if let Some(about) = filter.about {
         let about = add(&mut values, about.to_owned().into());
         sql.push_str(&format!(" AND about = {about}"));
@@ -95,6 +103,27 @@ pub(crate) fn passed(conn: &Connection, view: &View, at: &Cursor, now: i64) -> R
     );
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
     query.query_row([now], |row| row.get(0)).map_err(failed)
+}
+
+/// How many rows of a view there are for each state and each `step` of ranks, and the smallest rank among them.
+pub(crate) fn counts(
+    conn: &Connection,
+    at: &Cursor,
+    within: &Scope,
+    step: i64,
+) -> Result<Vec<(String, i64, u64, i64)>> {
+    let mut values: Vec<Value> = vec![step.into()];
+    let scope = scoped(within, &mut values);
+    let sql = format!(
+        "SELECT state, rank / ?1, count(*), min(rank) FROM {} WHERE substr(key, 1, 1) <> '{NOTE}'{scope} \
+         GROUP BY 1, 2 ORDER BY 1, 2",
+        table(&at.view, at.version)
+    );
+    let mut query = conn.prepare_cached(&sql).map_err(failed)?;
+    let rows = query.query_map(params_from_iter(values), |row| {
+        Ok((row.get(0)?, row.get(1)?, super::unsigned(row.get(2)?), row.get(3)?))
+    });
+    rows.map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
 }
 
 /// Hands every row of a view on, in the order of the keys.
