@@ -1,10 +1,10 @@
 //! Do the queues say what needs somebody, why, and who decides, and nothing that no entry says?
 
-use crate::harness::governed::Governed;
 use crate::harness::queues::{folded, reading};
 use crate::harness::run::Template;
 use crate::harness::scenario::{parse, run};
 use crate::harness::story::{NAME, Story};
+use crate::harness::work::Governed;
 use crate::harness::{Home, Seeded, root};
 use chancery_ledger::domains::ledger::Form;
 use chancery_ledger::domains::transcript::Reason;

@@ -146,7 +146,7 @@ impl Template {
 impl Run {
     /// The ledger as far as it was told.
     pub fn ledger(&self) -> &chancery_ledger::Ledger {
-        &self.story().ledger
+        &self.story.as_ref().expect("a story").ledger
     }
 
     fn of(home: Home, story: Story, oracle: Oracle) -> Self {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// Longest wait for anything here.
@@ -16,6 +16,8 @@ pub const WAIT: Duration = Duration::from_secs(20);
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
+    /// Kept open: to a closed one nothing can be said, which ends a command as if all were well.
+    _out: BufReader<ChildStdout>,
     pub address: SocketAddr,
     /// The access log.
     pub log: PathBuf,
@@ -92,11 +94,12 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+        let mut out = BufReader::new(child.stdout.take().expect("stdout"));
+        out.read_line(&mut line).expect("a line");
         let said: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("it does not listen: {line}"));
         let address = said["listen"].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        Self { child, address, log }
+        Self { child, _out: out, address, log }
     }
 
     pub fn url(&self) -> String {

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 /// A path with something in its braces.
 fn filled(path: &str) -> String {
-    path.replace("{id}", "x").replace("{position}", "0").replace("{code}", "io")
+    path.replace("{id}", "x").replace("{position}", "0").replace("{code}", "io").replace("{kind}", "job")
 }
 
 #[test]
@@ -30,10 +30,13 @@ fn no_route_answers_whom_its_rule_does_not_let_in() {
         match route.rule {
             Rule::Open => assert!(bare.status == 200, "{route:?}: {bare:?}"),
             Rule::Ask => assert!([401, 404].contains(&bare.status), "{route:?}: {bare:?}"),
+            // What is not there is found out only by somebody who may look.
             Rule::Read { action: "view.read", .. } => {
                 bare.is(Code::Unauthenticated);
-                own().ok();
+                assert!([200, 404].contains(&own().status), "{route:?}: {:?}", own());
             }
+            // A path that names no view is nowhere, for anybody.
+            Rule::View(_) => assert!([401, 404].contains(&bare.status), "{route:?}: {bare:?}"),
             // A service may not look at the record.
             Rule::Read { .. } => {
                 bare.is(Code::Unauthenticated);
@@ -209,6 +212,7 @@ fn the_routes_are_those_of_section_19_and_golden_as_openapi() {
         let who = match route.expect("a route").rule {
             Rule::Open => "anybody".to_owned(),
             Rule::Ask => "the gate".to_owned(),
+            Rule::View(_) => "as the view says".to_owned(),
             Rule::Read { action, .. } => format!("`{action}`"),
         };
         assert_eq!(row[1], who, "{}", row[0]);
