@@ -145,7 +145,7 @@ impl Template {
 
 impl Run {
     /// The ledger as far as it was told.
-    pub fn ledger(&self) -> &chancery_ledger::Ledger {
+    pub fn ledger(&mut self) -> &chancery_ledger::Ledger {
         &self.story().ledger
     }
 
