@@ -89,6 +89,9 @@ fn work<'a>(seen: &Seen<'_>, job: &Job, cause: &'a str, risk: Risk, care: Care) 
     if let Some(target) = &job.target {
         opening = opening.fact("target", seen.position, target);
     }
+    if let Some(locality) = &job.locality {
+        opening = opening.fact("locality", seen.position, locality);
+    }
     if let Some(worker) = &job.worker {
         opening = opening.more("worker", seen.position, worker);
     }
@@ -111,6 +114,10 @@ fn tell(tell: &Tell<'_>) -> Result<Narrative, Poison> {
     let place = match item.fact("target") {
         Some(target) => format!("Work for {} on host {}", tell.id("capability"), id(&target.text)),
         None => format!("Work for {}", tell.id("capability")),
+    };
+    let place = match item.fact("locality") {
+        Some(locality) => format!("{place}, to be done at {},", id(&locality.text)),
+        None => place,
     };
     let text = |name: &str| item.fact(name).map_or("", |fact| fact.text.as_str());
     let how = text("mode");

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 /// Positions that an item cites, and facts of one name that it keeps.
 pub(super) const CITED: usize = 16;
-/// Ranks between one risk and the next: positions are smaller.
-pub(crate) const STEP: i64 = 1 << 53;
+/// Ranks between one risk and the next: three of them are an integer that a document can carry, and no ledger gets so long.
+pub(crate) const STEP: i64 = 1 << 50;
 
 /// An entry, and when it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ fn place(risk: Risk, first: u64) -> i64 {
         Risk::Medium => 1,
         Risk::Low => 2,
     };
-    level * STEP + rank(first)
+    level * STEP + rank(first).min(STEP - 1)
 }
 
 /// Opens an item, or adds to it; gives its key.

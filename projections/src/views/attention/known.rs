@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Job {
     pub(super) capability: String,
     pub(super) deadline: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) locality: Option<String>,
     pub(super) mode: job::Mode,
     pub(super) position: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -27,8 +29,8 @@ pub(super) struct Job {
 impl Job {
     /// What makes work the same work.
     pub(super) fn work(&self) -> String {
-        let target = self.target.as_deref().unwrap_or("-");
-        format!("capability {} {} {target}", self.capability, self.mode.as_str())
+        let [target, locality] = [&self.target, &self.locality].map(|text| text.as_deref().unwrap_or("-"));
+        format!("capability {} {} {target} {locality}", self.capability, self.mode.as_str())
     }
 }
 
@@ -92,10 +94,11 @@ pub(super) fn is_over(event: &job::Event) -> bool {
 /// What the queues may ask for about this entry.
 pub(super) fn learn(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poison> {
     match event {
-        Event::Job(job::Event::Submitted { capability, deadline, mode, target, .. }) => {
+        Event::Job(job::Event::Submitted { capability, deadline, locality, mode, target, .. }) => {
             let known = Job {
                 capability: capability.clone(),
                 deadline: *deadline,
+                locality: locality.clone(),
                 mode: *mode,
                 position: seen.position,
                 target: target.clone(),
