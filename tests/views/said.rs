@@ -96,7 +96,7 @@ fn a_transcript_is_in_order_and_what_does_not_count_is_apart() {
     let position = aside[1]["position"].as_u64().expect("a position");
     story.did("founder", "transcript.release", "/acme", "j-1", &[&format!("position:={position}")]);
     tell(&mut story, 4, "");
-    let secret = format!("operator=ghp_{}", "a1B2".repeat(9));
+    let secret = format!("operator=AKIA{}", "IOSFODNN7QZ4MPLE");
     story.put("w-1", "transcript.append", "/acme", "j-1", &["fence:=1", "seq:=5", &secret]);
     story.did(
         "w-1",
