@@ -135,6 +135,20 @@ fn generic_verbs_name_no_domain() {
 }
 
 #[test]
+fn the_server_names_no_action_and_no_domain() {
+    let domains: BTreeSet<&str> = KINDS.iter().filter_map(|kind| kind.split('.').next()).collect();
+    for (file, text) in rust().into_iter().filter(|(file, _)| file.starts_with("api/src/")) {
+        for (number, line) in code(&text) {
+            for domain in &domains {
+                let named =
+                    line.contains(&format!("\"{domain}.")) || line.contains(&format!("domains::{domain}"));
+                assert!(!named, "{file}:{number} names `{domain}`: {}", line.trim());
+            }
+        }
+    }
+}
+
+#[test]
 fn layers_look_down_only() {
     // A layer, and what its files may not use: format knows nothing of what is above it, verify nothing of the writer.
     let above_format = [
@@ -270,6 +284,15 @@ fn dependencies_keep_to_their_layer() {
         assert!(!projections.contains(name), "chancery-projections builds `{name}`");
     }
     assert!(projections.contains("chancery-ledger") && !ledger.contains("chancery-projections"));
+    let api = below(&metadata, "chancery-api");
+    for name in ["clap", "indicatif", "ureq", "chancery", "tracing", "metrics", "rustls"] {
+        assert!(!api.contains(name), "chancery-api builds `{name}`");
+    }
+    for below_api in [&ledger, &below(&metadata, "chancery-projections")] {
+        for name in ["chancery-api", "tokio", "axum", "hyper"] {
+            assert!(!below_api.contains(name), "a layer below the server builds `{name}`");
+        }
+    }
     let direct = |name: &str| -> BTreeSet<String> {
         let packages = metadata["packages"].as_array().expect("packages");
         let package = packages.iter().find(|p| p["name"] == name).expect("the package");
@@ -279,6 +302,10 @@ fn dependencies_keep_to_their_layer() {
     let cli = direct("chancery");
     for name in ["rusqlite", "ed25519-dalek", "curve25519-dalek", "blake3", "tokio"] {
         assert!(!cli.contains(name), "chancery uses `{name}` past the ledger");
+    }
+    let api = direct("chancery-api");
+    for name in ["rusqlite", "ed25519-dalek", "blake3", "sha2"] {
+        assert!(!api.contains(name), "chancery-api uses `{name}` past the ledger");
     }
 }
 
@@ -368,7 +395,7 @@ fn every_dependency_has_a_line_that_says_why() {
         (reason, counted) = (false, counted + 1);
     }
     assert!(counted > 15, "{counted} dependencies");
-    for member in ["ledger", "projections", "cli"] {
+    for member in ["ledger", "projections", "api", "cli"] {
         let text = std::fs::read_to_string(root().join(member).join("Cargo.toml")).expect("a manifest");
         let dependencies = text
             .lines()

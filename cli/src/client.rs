@@ -3,7 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use chancery_ledger::domains::Invalid;
 use chancery_ledger::format::encoding::hex;
-use chancery_ledger::format::ids::{IdempotencyKey, PrincipalId, Scope};
+use chancery_ledger::format::ids::{IdempotencyKey, KeyId, Origin, PrincipalId, Scope};
 use chancery_ledger::format::json::Value;
 use chancery_ledger::format::key::{PrivateKey, parse_author_key_file};
 use chancery_ledger::gate::{Attest, Credential, Request, new_request};
@@ -66,15 +66,26 @@ pub(crate) fn read_key(path: &Path) -> Result<Who, Diagnostic> {
     }
 }
 
-/// Puts a request together as `who` would ask it.
+/// Puts a request together as `who` would ask it of a ledger that this process has open.
 pub(crate) fn build(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Request, Diagnostic> {
+    let next = |id| ledger.look(|world| world.keys.get(id).map_or(1, |key| key.next));
+    assemble(ledger.origin(), next, who, ask)
+}
+
+/// Puts a request together as `who` would ask it; `next` says the running number of a key's next signature.
+pub(crate) fn assemble(
+    origin: &Origin,
+    next: impl FnOnce(KeyId) -> u64,
+    who: &Who,
+    ask: Ask,
+) -> Result<Request, Diagnostic> {
     let mut entropy = Entropy::default();
     let key = match ask.key {
         Some(key) => key,
         None => IdempotencyKey::parse(&hex(&entropy.take::<16>()?))
             .map_err(|error| Error::new(Code::Internal, error.to_string()))?,
     };
-    let name = ledger.origin().name().to_owned();
+    let name = origin.name().to_owned();
     let mut request =
         new_request(&ask.action, &ask.scope, ask.id.as_deref(), &name, ask.args, key, entropy.take()?)?;
     request.not_after = ask.not_after;
@@ -82,9 +93,8 @@ pub(crate) fn build(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Request, Dia
         Who::Token(token) => request.credential = Credential::Token(token.clone()),
         Who::Key(principal, private) => {
             let id = private.public().id();
-            let next = || ledger.look(|world| world.keys.get(id).map_or(1, |key| key.next));
-            let seq = ask.seq.unwrap_or_else(next);
-            let log = ledger.origin().to_string();
+            let seq = ask.seq.unwrap_or_else(|| next(id));
+            let log = origin.to_string();
             request.attestation = Some(Attest { log: log.clone(), key: id, seq, sig: [0; 64] });
             let text = statement(&request, &log, principal.as_str(), seq).unwrap_or_default();
             request.attestation = Some(Attest { log, key: id, seq, sig: private.sign(&text) });

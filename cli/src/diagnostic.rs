@@ -2,12 +2,10 @@
 
 use crate::exit;
 use crate::output::{Output, printable};
+pub(crate) use chancery_api::{SPEC, row};
 use chancery_ledger::domains::Invalid;
 use chancery_ledger::{Class, Code, Conflict, Error};
 use serde::Serialize;
-
-/// The text that is normative; ways out and paragraphs of `explain` come from it.
-pub(crate) const SPEC: &str = include_str!("../../SPEC.md");
 
 /// Something that ends a command without a yes.
 #[derive(Debug)]
@@ -22,14 +20,6 @@ pub(crate) struct Diagnostic {
 /// Result of a command: its exit code.
 pub(crate) type Outcome = Result<u8, Diagnostic>;
 
-/// Columns of the row of SPEC 15 for a code: class, meaning, way out.
-pub(crate) fn row(code: Code) -> Option<(&'static str, &'static str, &'static str)> {
-    let start = format!("| `{code}` |");
-    let line = SPEC.lines().find(|line| line.starts_with(&start))?;
-    let mut cells = line.trim_matches('|').split(" | ").map(str::trim).skip(1);
-    Some((cells.next()?, cells.next()?, cells.next()?))
-}
-
 impl Diagnostic {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), hint: None, pointer: None, causes: Vec::new() }
@@ -37,6 +27,18 @@ impl Diagnostic {
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Where in the request it is wrong.
+    pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// What lies below, a line each.
+    pub(crate) fn causes(mut self, causes: Vec<String>) -> Self {
+        self.causes = causes;
         self
     }
 
@@ -96,7 +98,7 @@ impl Diagnostic {
 
     /// Prints it and gives the exit code.
     pub(crate) fn report(&self, out: &Output) -> u8 {
-        let hint = self.hint.clone().or_else(|| row(self.code).map(|row| row.2.to_owned()));
+        let hint = self.hint.clone().or_else(|| row(self.code).map(|row| row.way_out.to_owned()));
         if out.json {
             #[derive(Serialize)]
             struct Json<'a> {

@@ -13,6 +13,8 @@ mod machine;
 mod measure;
 mod output;
 mod provider;
+mod record;
+mod remote;
 mod work;
 
 use clap::Parser;

@@ -1,6 +1,7 @@
 //! What goes to stdout, and what to stderr? The only file that prints; text of others is escaped here.
 
 use crate::exit;
+pub(crate) use chancery_ledger::format::plain::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -10,21 +11,6 @@ use std::io::{IsTerminal, Write};
 pub(crate) struct Output {
     /// One JSON object instead of text.
     pub(crate) json: bool,
-}
-
-/// `text` with everything escaped that a terminal could obey or a reader could be deceived by: controls, bidi marks,
-/// zero-width characters, tags.
-pub(crate) fn printable(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control() && c != '\n'
-            || matches!(u32::from(c), 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE0FFF
-                | 0x061C | 0x180E | 0x2028 | 0x2029)
-    };
-    if !text.chars().any(hidden) {
-        return text.to_owned();
-    }
-    let escape = |c: char| if hidden(c) { format!("\\u{{{:x}}}", u32::from(c)) } else { c.to_string() };
-    text.chars().map(escape).collect()
 }
 
 impl Output {

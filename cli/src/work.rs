@@ -115,11 +115,10 @@ impl Work<'_> {
                 let grant = world.grants.get(At { scope, id });
                 grant.is_some_and(|grant| grant.worker == worker && now < grant.expires)
             };
-            let grant = job
-                .grants
-                .iter()
-                .find(usable)
-                .and_then(|id| Some((id.clone(), world.grants.get(At { scope, id })?.reference.clone())));
+            let grant =
+                job.grants.iter().find(usable).and_then(|id| {
+                    Some((id.clone(), world.grants.get(At { scope, id })?.reference.to_string()))
+                });
             Some(Found { argv: argv.unwrap_or_default(), grant, job })
         })
     }

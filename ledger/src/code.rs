@@ -59,6 +59,15 @@ codes! {
     MalformedValue "malformed_value" Invalid;
     EntityRequired "entity_required" Invalid;
     SecretInArguments "secret_in_arguments" Invalid;
+    ConfigInvalid "config_invalid" Invalid;
+    HeaderMalformed "header_malformed" Invalid;
+    IdempotencyKeyRequired "idempotency_key_required" Invalid;
+    MethodNotAllowed "method_not_allowed" Invalid;
+    UnsupportedMediaType "unsupported_media_type" Invalid;
+    BodyTooLarge "body_too_large" Invalid;
+    UrlTooLong "url_too_long" Invalid;
+    RequestTimeout "request_timeout" Invalid;
+    BadCursor "bad_cursor" Invalid;
     Unauthenticated "unauthenticated" Conflict;
     IdempotencyConflict "idempotency_conflict" Conflict;
     EpochChanged "epoch_changed" Conflict;
@@ -68,6 +77,8 @@ codes! {
     BadSignature "bad_signature" Conflict;
     OverQuota "over_quota" Conflict;
     NothingToRecord "nothing_to_record" Conflict;
+    TooManyRequests "too_many_requests" Conflict;
+    ClientAhead "client_ahead" Conflict;
     KillSwitch "kill_switch" Denial;
     PrincipalNotActive "principal_not_active" Denial;
     ScopeForeign "scope_foreign" Denial;
@@ -170,6 +181,8 @@ codes! {
     QueueFull "queue_full" Error;
     OutcomeUnknown "outcome_unknown" Error;
     Stopped "stopped" Error;
+    NotReady "not_ready" Error;
+    AnswerTimeout "answer_timeout" Error;
     Locked "locked" Error;
     NotALedger "not_a_ledger" Error;
     DirectoryNotEmpty "directory_not_empty" Error;
@@ -186,6 +199,7 @@ codes! {
     KeyFileInvalid "key_file_invalid" Error;
     PinInvalid "pin_invalid" Invalid;
     PageTokenInvalid "page_token_invalid" Invalid;
+    Ambiguous "ambiguous" Conflict;
     NotAnExport "not_an_export" Invalid;
     Io "io" Error;
     Internal "internal" Error;

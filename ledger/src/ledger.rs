@@ -21,6 +21,7 @@ use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
 use crate::relay;
 use crate::released::Released;
+use crate::stats::Stats;
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
@@ -74,6 +75,7 @@ pub struct Ledger {
     pub(crate) clock: Clock,
     pub(crate) published: Arc<Published>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
+    stats: Arc<Stats>,
     pub(crate) denied: DeniedReads,
     released: Arc<Released>,
     _lock: Lock,
@@ -238,6 +240,7 @@ impl Ledger {
             published,
             counted: Counted::default(),
             fingerprints: Arc::new(fingerprints),
+            stats: Arc::default(),
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.answered.add(Vec::new(), 1, opened.address);
@@ -322,12 +325,14 @@ impl Ledger {
             published,
             counted: Counted::default(),
             fingerprints: Arc::new(fingerprints),
+            stats: Arc::default(),
         };
         Self::start(writer, lock, paths, loaded.from, clock)
     }
 
     fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64, clock: Clock) -> Result<Self> {
         let fingerprints = Arc::clone(&writer.fingerprints);
+        let stats = Arc::clone(&writer.stats);
         let published = Arc::clone(&writer.published);
         let released = Arc::clone(&writer.released);
         released.set(&writer.head);
@@ -352,6 +357,7 @@ impl Ledger {
             clock,
             published,
             fingerprints,
+            stats,
             denied: DeniedReads::default(),
             released,
             _lock: lock,
@@ -396,6 +402,21 @@ impl Ledger {
     /// What `look` sees of the world as far as it is durable; appending waits as long as it looks.
     pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         self.published.look(look)
+    }
+
+    /// Where its files lie.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// How busy the writer is.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Number of requests that wait for the writer.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     /// The newest released head.

@@ -78,6 +78,12 @@ impl Queue {
         Ok(())
     }
 
+    /// Number of requests that wait.
+    pub(crate) fn len(&self) -> usize {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.reserved.len() + state.main.len()
+    }
+
     /// Waits for work: up to a batch of requests; `None` once the queue is closed and empty.
     pub(crate) fn take(&self) -> Option<Vec<Waiting>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,9 +14,11 @@ use crate::format::hash::{ARGS, Digest};
 use crate::format::key::PrivateKey;
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Caller, Request};
+use crate::limits::Stopwatch;
 use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
 use crate::released::Released;
+use crate::stats::Stats;
 use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::{facts, relay};
@@ -49,6 +51,7 @@ pub(crate) struct Writer {
     pub(crate) published: Arc<Published>,
     pub(crate) counted: Counted,
     pub(crate) fingerprints: Arc<FingerprintKey>,
+    pub(crate) stats: Arc<Stats>,
 }
 
 /// What may have ended: asked before the table is, because most of what is asked about has not.
@@ -369,6 +372,13 @@ impl Writer {
 
     /// Step 9: commit, sign, anchor. After this the entries may be answered.
     pub(crate) fn make_durable(&mut self, first: u64, entries: &[Sealed]) -> Result<()> {
+        let watch = Stopwatch::start();
+        let made = self.write_down(first, entries);
+        self.stats.commits.observe(u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX));
+        made
+    }
+
+    fn write_down(&mut self, first: u64, entries: &[Sealed]) -> Result<()> {
         if let Some(sample) = entries.first() {
             second_opinion(&sample.leaf)?;
         }

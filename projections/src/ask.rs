@@ -2,7 +2,7 @@
 
 use crate::show::Show;
 use crate::store::{self, Cursor, Filter};
-use crate::view::{Poison, Row, View};
+use crate::view::{NOTE, Poison, Row, View};
 use chancery_ledger::format::canonical::to_bytes;
 use chancery_ledger::format::encoding::{base64_url, hex, unbase64_url};
 use chancery_ledger::format::hash::PAGE;
@@ -132,7 +132,7 @@ impl Views {
     }
 
     /// Runs `read` in one read transaction.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let conn = match idle {
             Some(conn) => conn,
@@ -145,7 +145,7 @@ impl Views {
         done
     }
 
-    fn live(conn: &Connection, view: &View) -> Result<Cursor> {
+    pub(crate) fn live(conn: &Connection, view: &View) -> Result<Cursor> {
         store::live(conn, view)?.ok_or_else(|| {
             Error::new(Code::ViewsDamaged, format!("the views' file does not have `{}`", view.name))
         })
@@ -170,38 +170,7 @@ impl Views {
 
     /// A page of rows.
     pub fn page(&self, ask: &Ask<'_>, show: &Show<'_>) -> Result<Page> {
-        let invalid = || Error::new(Code::PageTokenInvalid, "the page token is not of this question");
-        let limit = ask.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_MAX);
-        self.read(|conn| {
-            let at = Self::live(conn, ask.view)?;
-            let asked = ask.digest(at.version);
-            let token = match ask.token {
-                None => None,
-                Some(text) => {
-                    let bytes = unbase64_url(text).ok_or_else(invalid)?;
-                    let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
-                    Some(token).filter(|token| token.asked == asked).ok_or_else(invalid).map(Some)?
-                }
-            };
-            let filter = Filter {
-                within: ask.within,
-                about: ask.about,
-                state: ask.state,
-                after: token.as_ref().map(|token| (token.rank, token.key.as_str())),
-                limit: limit + 1,
-            };
-            let mut rows = store::page(conn, ask.view, &at, &filter)?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            let next = rows.last().filter(|_| more).map(|last| Token {
-                asked,
-                key: last.key.clone(),
-                rank: last.rank,
-            });
-            let next = next.and_then(|token| to_bytes(&token).ok()).map(|text| base64_url(&text));
-            let items = rows.iter().map(|row| item(ask.view, row, show)).collect::<Result<Vec<Value>>>()?;
-            Ok(Page { as_of: AsOf::from(at), items, next_page_token: next })
-        })
+        self.read(|conn| page_of(conn, ask, show))
     }
 
     /// The row of a key, when it is in a scope or below.
@@ -214,7 +183,7 @@ impl Views {
     ) -> Result<(AsOf, Option<Value>)> {
         self.read(|conn| {
             let at = Self::live(conn, view)?;
-            let row = store::find(conn, &at, key)?;
+            let row = store::find(conn, &at, key)?.filter(|row| !row.key.starts_with(NOTE));
             let row = row.filter(|row| Scope::parse(&row.scope).is_ok_and(|scope| within.contains(&scope)));
             let value = row.map(|row| item(view, &row, show)).transpose()?;
             Ok((AsOf::from(at), value))
@@ -222,8 +191,39 @@ impl Views {
     }
 }
 
+/// A page of rows, in a transaction that was begun.
+pub(crate) fn page_of(conn: &Connection, ask: &Ask<'_>, show: &Show<'_>) -> Result<Page> {
+    let invalid = || Error::new(Code::PageTokenInvalid, "the page token is not of this question");
+    let limit = ask.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_MAX);
+    let at = Views::live(conn, ask.view)?;
+    let asked = ask.digest(at.version);
+    let token = match ask.token {
+        None => None,
+        Some(text) => {
+            let bytes = unbase64_url(text).ok_or_else(invalid)?;
+            let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+            Some(token).filter(|token| token.asked == asked).ok_or_else(invalid).map(Some)?
+        }
+    };
+    let filter = Filter {
+        within: ask.within,
+        about: ask.about,
+        state: ask.state,
+        after: token.as_ref().map(|token| (token.rank, token.key.as_str())),
+        limit: limit + 1,
+    };
+    let mut rows = store::page(conn, ask.view, &at, &filter)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next =
+        rows.last().filter(|_| more).map(|last| Token { asked, key: last.key.clone(), rank: last.rank });
+    let next = next.and_then(|token| to_bytes(&token).ok()).map(|text| base64_url(&text));
+    let items = rows.iter().map(|row| item(ask.view, row, show)).collect::<Result<Vec<Value>>>()?;
+    Ok(Page { as_of: AsOf::from(at), items, next_page_token: next })
+}
+
 /// A row as a reader gets it: its columns, and what the view shows of it.
-fn item(view: &View, row: &Row, show: &Show<'_>) -> Result<Value> {
+pub(crate) fn item(view: &View, row: &Row, show: &Show<'_>) -> Result<Value> {
     let shown = (view.show)(row, show).map_err(|poison| broken(view, &poison))?;
     let mut members = Map::new();
     for (name, value) in [

@@ -9,10 +9,12 @@
 //! fold; a view never sees beyond a released head; what cannot be folded is a dead letter, and the rest goes on.
 
 mod ask;
+pub mod attention;
 mod compare;
 mod engine;
 mod follow;
 mod letters;
+mod narrative;
 mod rows;
 mod seen;
 mod show;
@@ -24,8 +26,9 @@ pub use ask::{AsOf, Ask, COLUMNS, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views};
 pub use compare::{Compared, ViewDigest, build, compare, copy, digests, entries};
 pub use engine::{BATCH, Engine, Step};
 pub use follow::{Follower, Health, Told};
+pub use narrative::{Evidence, Narrative, Sentence};
 pub use rows::Rows;
 pub use seen::Seen;
 pub use show::Show;
-pub use view::{Access, Index, Order, Poison, Row, View};
-pub use views::VIEWS;
+pub use view::{Access, Index, NOTE, Order, Poison, Row, View};
+pub use views::{QUEUES, Queue, VIEWS};

@@ -2,7 +2,7 @@
 //! back when it cannot be folded, and each row is written once a batch.
 
 use crate::seen::Seen;
-use crate::view::{Poison, Row, text};
+use crate::view::{NOTE, Poison, Row, text};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -81,7 +81,12 @@ impl<'a> Rows<'a> {
 
     /// What the view keeps for itself under a key.
     pub fn memo<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Poison> {
-        self.get(key)?.map(|row| row.read()).transpose()
+        self.get(&format!("{NOTE}{key}"))?.map(|row| row.read()).transpose()
+    }
+
+    /// Forgets it.
+    pub fn forget(&mut self, key: &str) {
+        self.remove(&format!("{NOTE}{key}"));
     }
 
     /// Takes a row away, when it is there.
@@ -96,9 +101,9 @@ impl<'a> Rows<'a> {
 }
 
 impl Overlay {
-    /// Keeps what the entry did; gives whether it did anything.
+    /// Keeps what the entry did; gives whether it did anything that a reader may be shown.
     pub(crate) fn keep(&mut self) -> bool {
-        let any = !self.before.is_empty();
+        let any = self.before.iter().any(|(key, _)| !key.starts_with(NOTE));
         self.before.clear();
         any
     }

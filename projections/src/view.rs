@@ -75,6 +75,9 @@ pub enum Order {
     Descending,
 }
 
+/// With what the key of a row begins that a fold keeps for itself: it finds other rows by it, and nobody is shown it.
+pub const NOTE: char = '~';
+
 /// One row of a view. No private text stands in it: a row names the position, and the reader of the private store
 /// joins it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,8 +116,12 @@ impl Row {
     }
 
     /// What a view keeps for itself: its folds read it, and nobody is shown it.
-    pub fn memo<T: Serialize>(key: impl Into<String>, seen: &Seen<'_>, body: &T) -> Result<Self, Poison> {
-        let row = Self::new(key, seen, body)?;
+    pub fn memo<T: Serialize>(
+        key: impl std::fmt::Display,
+        seen: &Seen<'_>,
+        body: &T,
+    ) -> Result<Self, Poison> {
+        let row = Self::new(format!("{NOTE}{key}"), seen, body)?;
         Ok(Self { scope: String::new(), about: String::new(), rank: 0, ..row })
     }
 

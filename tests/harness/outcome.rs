@@ -50,6 +50,10 @@ impl Run<'_> {
             ("hold", _) => self.hold("$hold"),
             ("at", [name]) if !name.is_empty() => self.place(name).to_string(),
             ("at", _) => self.receipts.last().expect("an answer").entries[0].position.to_string(),
+            ("list", names) => {
+                let places: Vec<u64> = names.iter().map(|name| self.place(name)).collect();
+                format!("{places:?}")
+            }
             ("sample", [detector]) => sample(detector),
             ("evidence", _) => Story::evidence(""),
             ("print", [text]) => {
@@ -237,11 +241,12 @@ impl Run<'_> {
                 let position = u64::try_from(position).unwrap_or_else(|_| from_end());
                 self.entry(place, position, kind, rest);
             }
+            [word, rest @ ..] if super::queues::WORDS.contains(word) => self.queues(place, word, rest),
             _ => panic!("{place}: `then {}` is no known step", words.join(" ")),
         }
     }
 
-    fn place(&self, name: &str) -> u64 {
+    pub(super) fn place(&self, name: &str) -> u64 {
         *self.places.get(name).unwrap_or_else(|| panic!("no place `{name}`"))
     }
 

@@ -144,6 +144,11 @@ impl Template {
 }
 
 impl Run {
+    /// The ledger as far as it was told.
+    pub fn ledger(&self) -> &chancery_ledger::Ledger {
+        &self.story.as_ref().expect("a story").ledger
+    }
+
     fn of(home: Home, story: Story, oracle: Oracle) -> Self {
         let prints = read_fingerprint_key(&story.paths.fingerprint_key()).expect("the key of fingerprints");
         let (tokens, expected) = (BTreeMap::new(), BTreeMap::new());

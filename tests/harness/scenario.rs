@@ -19,12 +19,13 @@
 //!   then fails NAME=WHY…               checks of a preflight that failed, all of them
 //!   then quarantine REASON | reject CLASS | warn WORD (`-` for none)
 //!   then also KIND NAME=VALUE          an entry of this kind is among those of the answer
+//!   then queue | sees | needs | says | rests | acknowledged | attention …    what the queues say: queues.rs
 //!   then replay | data NAME=VALUE | secret NAME | entry N KIND NAME=VALUE…      -1 is the newest
 //! ```
 //!
 //! Values may be symbols: `$fp(N)`, `$id(KEY)`, `$pub(KEY)`, `$proof(KEY,WHO)`, `$consent(KEY,OLD,WHO)`, `$text(N)`,
 //! `$digest`, `$hold`, `$at` (position of the last answer's first entry), `$at(NAME)`, `$print(TEXT)` (fingerprint of leased material),
-//! `$evidence` (of a dry run), `$sample(DETECTOR)`. A KEY is a name given before, a principal, `weak` or `torsion`.
+//! `$list(NAME,…)` (positions), `$evidence` (of a dry run), `$sample(DETECTOR)`. A KEY is a name given before, a principal, `weak` or `torsion`.
 
 use super::Home;
 use super::story::{NAME, Setting, Story, scope};
@@ -111,7 +112,7 @@ pub(super) enum Outcome {
 /// A case that is being run.
 pub(super) struct Run<'a> {
     pub(super) file: &'a str,
-    _home: Home,
+    pub(super) _home: Home,
     pub(super) story: Story,
     pub(super) keys: BTreeMap<String, PrivateKey>,
     idempotency: BTreeMap<String, IdempotencyKey>,

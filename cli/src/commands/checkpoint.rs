@@ -4,6 +4,7 @@ use super::Place;
 use crate::diagnostic::Outcome;
 use crate::exit;
 use crate::output::Output;
+use crate::record::Far;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::store::{Anchor, Paths};
@@ -14,6 +15,8 @@ use serde::Serialize;
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    far: Far,
 }
 
 /// The head in the anchor of a ledger.
@@ -30,7 +33,10 @@ pub(crate) fn newest(paths: &Paths) -> Result<Note, Error> {
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
-    let note = newest(&args.place.paths())?;
+    let note = match args.far.remote()? {
+        Some(remote) => remote.head()?,
+        None => newest(&args.place.paths())?,
+    };
     #[derive(Serialize)]
     struct Head {
         note: String,

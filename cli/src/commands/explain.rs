@@ -51,8 +51,8 @@ fn section(number: &str) -> Option<String> {
 /// What there is to say of a topic.
 fn explained(topic: &str) -> Option<String> {
     if let Some(code) = Code::parse(topic) {
-        let (class, meaning, way_out) = row(code).unwrap_or_default();
-        return Some(format!("{code} ({class})\n  {meaning}\n  way out: {way_out}"));
+        let row = row(code).unwrap_or_default();
+        return Some(format!("{code} ({})\n  {}\n  way out: {}", row.class, row.meaning, row.way_out));
     }
     if topic == "actions" {
         let line = |spec: &ActionSpec| format!("{:<22} {}", spec.id, spec.help);

@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         let receipt = ask(&ledger, &who, request)?;
         ledger.close()?;
         if receipt.effect != Effect::Allow {
-            return Ok(report(&receipt, out));
+            return report(&receipt, out);
         }
     }
     let exported = to_file(&paths, &selection, &args.out, out)?;

@@ -194,7 +194,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     }
     ledger.close()?;
     match fetched? {
-        Fetched::No(receipt) => Ok(report(&receipt, out)),
+        Fetched::No(receipt) => report(&receipt, out),
         Fetched::Failed(failure) => Ok(nothing_given(&args.id, failure, out)),
         Fetched::Material(_) => {
             let file = args.out.display().to_string();

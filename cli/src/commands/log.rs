@@ -1,13 +1,12 @@
 //! What happened? Entries in a row.
 
 use super::Place;
-use super::checkpoint::newest;
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::{Output, instant};
+use crate::record::{Far, Record};
 use chancery_ledger::format::entry;
 use chancery_ledger::format::hash::Digest;
-use chancery_ledger::store::Reader;
 use chancery_ledger::{Code, Error};
 use serde::Serialize;
 
@@ -15,6 +14,8 @@ use serde::Serialize;
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    far: Far,
     /// First position
     #[arg(long, value_name = "N")]
     from: Option<u64>,
@@ -60,9 +61,8 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
-    let paths = args.place.paths();
-    let size = newest(&paths)?.checkpoint.size;
-    let reader = Reader::open(&paths.store())?;
+    let record = Record::open(&args.place, &args.far)?;
+    let size = record.size();
     let (from, to) = (args.from.unwrap_or(0), args.to.unwrap_or(size).min(size));
     if from > to {
         return Err(Diagnostic::new(
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let ranged = args.from.is_some() || args.to.is_some();
     let limit = args.limit.unwrap_or(if ranged { usize::MAX } else { 50 });
     let mut lines = std::collections::VecDeque::new();
-    reader.leaves(from..to, |position, leaf| {
+    record.leaves(from..to, args.kind.as_deref(), |position, leaf| {
         let entry = entry::read(leaf).map_err(|error| Error::new(Code::LedgerDamaged, error.to_string()))?;
         let line = Line {
             actor: entry.actor.principal.to_owned(),

@@ -16,6 +16,7 @@ mod open;
 mod perform;
 mod preview;
 mod provider;
+mod serve;
 mod show;
 mod sweep;
 mod verify;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Perform(perform::Args),
     /// Say what the answer would be, check by check; nothing is appended
     Preview(perform::Args),
+    /// Serve the ledger over HTTP until a signal comes
+    Serve(serve::Args),
     /// Record what the clock has decided: what expired, ran out or fell silent
     Sweep(sweep::Args),
     /// Observe host keys from known_hosts lines
@@ -116,6 +119,7 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Preview(args) => preview::run(&args, out),
         Command::Sweep(args) => sweep::run(&args, out),
         Command::Import(args) => import::run(&args, out),
+        Command::Serve(args) => serve::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Log(args) => log::run(&args, out),
         Command::View(args) => view::run(&args, out),

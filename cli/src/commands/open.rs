@@ -7,7 +7,7 @@ use chancery_ledger::{Clock, Ledger, Options, Point, Tracer};
 use std::path::PathBuf;
 
 /// Options of a ledger, with the switches for tests from the environment. The ledger honours them at stage `test` only.
-pub(crate) fn options(paths: Paths) -> Options {
+pub(super) fn options(paths: Paths) -> Options {
     let mut options = Options::new(paths);
     if let Some(file) = std::env::var_os("CHANCERY_TEST_CLOCK") {
         options.clock = Clock::file(PathBuf::from(file));

@@ -6,14 +6,19 @@ use crate::client::{Ask, Who, ask, parse_args, read_key};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::{Output, printable};
+use crate::remote::Remote;
 use chancery_ledger::format::ids::{IdempotencyKey, Scope};
-use chancery_ledger::{Code, Effect, Receipt};
+use chancery_ledger::{Code, Receipt};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(super) place: Place,
+    /// Server of the ledger, `http://host:port`; asked in place of `--dir`
+    #[arg(long, env = "CHANCERY_URL", value_name = "URL")]
+    url: Option<String>,
     #[command(flatten)]
     pub(super) credential: CredentialArgs,
     /// The action, such as `host_key.verify`; `chancery explain actions` lists them
@@ -71,15 +76,40 @@ pub(crate) fn scope(text: &str) -> Result<Scope, Diagnostic> {
     Scope::parse(text).map_err(|error| Diagnostic::usage(error.to_string()))
 }
 
+/// A receipt as it is printed and served.
+#[derive(Debug, Deserialize)]
+struct Said {
+    effect: String,
+    code: Option<String>,
+    message: Option<String>,
+    entries: Vec<SaidEntry>,
+    hold: Option<String>,
+    #[serde(default)]
+    replay: bool,
+    secret: Option<String>,
+    warning: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SaidEntry {
+    address: String,
+    kind: String,
+    position: u64,
+}
+
 /// Prints a receipt and gives the exit code that its effect has.
-pub(crate) fn report(receipt: &Receipt, out: &Output) -> u8 {
-    let code = match receipt.effect {
-        Effect::Allow => exit::YES,
-        Effect::Hold | Effect::Deny | Effect::Refuse => exit::NO,
-    };
+pub(crate) fn report(receipt: &Receipt, out: &Output) -> Outcome {
+    told(&text(receipt)?, out)
+}
+
+/// Prints a receipt as it is served: the same text from near and far.
+fn told(text: &str, out: &Output) -> Outcome {
+    let receipt: Said = serde_json::from_str(text)
+        .map_err(|error| Diagnostic::new(Code::Internal, format!("the answer is no receipt: {error}")))?;
+    let code = if receipt.effect == "allow" { exit::YES } else { exit::NO };
     if out.json {
-        out.json(receipt);
-        return code;
+        out.data(text);
+        return Ok(code);
     }
     for entry in &receipt.entries {
         out.data(&format!("{:>8}  {}  {}", entry.position, entry.kind, entry.address));
@@ -96,22 +126,31 @@ pub(crate) fn report(receipt: &Receipt, out: &Output) -> u8 {
     if let Some(reason) = receipt.code {
         let message = receipt.message.as_deref().unwrap_or("the stored answer is no");
         let mut text = format!("error[{reason}]: {}", printable(message));
-        match (&receipt.hold, crate::diagnostic::row(reason)) {
+        match (&receipt.hold, Code::parse(&reason).and_then(crate::diagnostic::row)) {
             (Some(hold), _) => {
                 text.push_str(&format!(
                     "\n  hint: let another principal `chancery do hold.approve --id {hold}`"
                 ));
                 text.push_str(", then ask again");
             }
-            (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.2)),
+            (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.way_out)),
             (None, None) => {}
         }
         out.talk(&text);
     }
-    code
+    Ok(code)
 }
 
 impl Args {
+    /// The server, when one was named.
+    pub(super) fn remote(&self, who: &Who) -> Result<Option<Remote>, Diagnostic> {
+        let token = match who {
+            Who::Token(token) => Some(token.clone()),
+            Who::Key(..) => None,
+        };
+        self.url.as_deref().map(|url| Remote::new(url, token)).transpose()
+    }
+
     /// The request as it was typed.
     pub(super) fn ask(&self) -> Result<Ask, Diagnostic> {
         let key = self.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
@@ -127,12 +166,20 @@ impl Args {
     }
 }
 
+/// The text of a value as it is printed.
+pub(super) fn text<T: Serialize>(value: &T) -> Result<String, Diagnostic> {
+    serde_json::to_string(value).map_err(|error| Diagnostic::new(Code::Internal, error.to_string()))
+}
+
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let who = args.credential.who()?;
     let request = args.ask()?;
+    if let Some(remote) = args.remote(&who)? {
+        return told(remote.ask(&who, request)?.get(), out);
+    }
     let ledger = open(args.place.paths(), out)?;
     let receipt = ask(&ledger, &who, request)?;
-    let code = report(&receipt, out);
+    let code = report(&receipt, out)?;
     ledger.close()?;
     Ok(code)
 }

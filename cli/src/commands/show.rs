@@ -1,10 +1,10 @@
 //! What does one entry say, and what signs it?
 
 use super::Place;
-use super::checkpoint::newest;
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::{Output, instant, printable};
+use crate::record::{Far, Proven, Record};
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::entry;
 use chancery_ledger::format::hash::Digest;
@@ -17,6 +17,8 @@ use serde::Serialize;
 pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    far: Far,
     /// Position, or content address `b3:…`
     entry: String,
     /// Show arguments and private part as well
@@ -25,7 +27,8 @@ pub(crate) struct Args {
 }
 
 /// The position that was named: a number, or the entry that has this address.
-fn position(reader: &Reader, named: &str, size: u64) -> Result<u64, Diagnostic> {
+fn position(record: &Record, named: &str) -> Result<u64, Diagnostic> {
+    let size = record.size();
     if let Ok(position) = named.parse::<u64>() {
         if position >= size {
             let text = format!("no entry {position}: the newest head covers {size}");
@@ -38,7 +41,7 @@ fn position(reader: &Reader, named: &str, size: u64) -> Result<u64, Diagnostic> 
         return Err(Diagnostic::usage(text));
     };
     let mut found = None;
-    reader.leaves(0..size, |position, leaf| {
+    record.leaves(0..size, None, |position, leaf| {
         if found.is_none() && entry::address(leaf) == address {
             found = Some(position);
         }
@@ -53,20 +56,21 @@ fn part(reader: &Reader, position: u64, slot: u64) -> Result<Option<serde_json::
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
-    let paths = args.place.paths();
-    let note = newest(&paths)?;
-    let reader = Reader::open(&paths.store())?;
+    let record = Record::open(&args.place, &args.far)?;
+    let position = position(&record, &args.entry)?;
+    let Proven { leaf, path, note } = record.proven(position)?;
     let size = note.checkpoint.size;
-    let position = position(&reader, &args.entry, size)?;
-    let leaf = reader.leaf(position)?.unwrap_or_default();
-    let path = reader.inclusion(position, size)?;
     if root_from_inclusion(position, size, leaf_hash(&leaf), &path) != Some(note.checkpoint.root) {
         let text = format!("entry {position} is not under the newest head");
         return Err(Error::new(Code::LedgerDamaged, text).into());
     }
-    let parts = match args.private {
-        true => (part(&reader, position, 1)?, part(&reader, position, 0)?),
-        false => (None, None),
+    let parts = match (&record, args.private) {
+        (Record::Here(reader, _), true) => (part(reader, position, 1)?, part(reader, position, 0)?),
+        (Record::There(..), true) => {
+            return Err(Diagnostic::usage("a server shows no private parts")
+                .hint("leave `--private` out, or read the ledger's directory: `--dir DIR`"));
+        }
+        (_, false) => (None, None),
     };
     let value: serde_json::Value =
         serde_json::from_slice(&leaf).map_err(|error| Error::new(Code::LedgerDamaged, error.to_string()))?;

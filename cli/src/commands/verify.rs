@@ -7,9 +7,8 @@ use chancery_ledger::format::checkpoint::{Note, Signed};
 use chancery_ledger::format::encoding::unhex;
 use chancery_ledger::format::key::LogVerifier;
 use chancery_ledger::store::{Paths, write_new};
-use chancery_ledger::verify::{Dimensions, How, Pin, Report, Trust, Verdict, verify_export, verify_live};
+use chancery_ledger::verify::{How, Pin, Report, ReportJson, Trust, Verdict, verify_export, verify_live};
 use chancery_ledger::{Code, Error};
-use serde::Serialize;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -46,43 +45,6 @@ pub(crate) struct Args {
     /// Threads [default: one a core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct Finding<'a> {
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<u64>,
-    message: &'a str,
-}
-
-#[derive(Serialize)]
-struct DecisionCounts {
-    recomputed: u64,
-    without_arguments: u64,
-    without_past: u64,
-}
-
-#[derive(Serialize)]
-struct Json<'a> {
-    verdict: &'a str,
-    exit: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finding: Option<Finding<'a>>,
-    from: u64,
-    size: u64,
-    entries: u64,
-    signed: u64,
-    attested: u64,
-    unchecked: u64,
-    heads: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decisions: Option<DecisionCounts>,
-    screened: bool,
-    dimensions: &'a Dimensions,
-    explain: Vec<String>,
 }
 
 fn read(path: &Path) -> Result<String, Diagnostic> {
@@ -159,34 +121,6 @@ fn live(paths: &Paths, trust: &Trust, how: How, out: &Output) -> Result<Report, 
     Ok(report)
 }
 
-fn json(report: &Report, screen: bool) -> Json<'_> {
-    Json {
-        verdict: report.verdict.as_str(),
-        exit: report.verdict.exit(),
-        finding: report.finding.as_ref().map(|finding| Finding {
-            code: finding.code.as_str(),
-            first: finding.span.map(|span| span.0),
-            last: finding.span.map(|span| span.1),
-            message: &finding.message,
-        }),
-        from: report.from,
-        size: report.size,
-        entries: report.entries,
-        signed: report.signed,
-        attested: report.attested,
-        unchecked: report.unchecked,
-        heads: report.heads,
-        decisions: report.decisions.map(|decisions| DecisionCounts {
-            recomputed: decisions.recomputed,
-            without_arguments: decisions.without_arguments,
-            without_past: decisions.without_past,
-        }),
-        screened: screen,
-        dimensions: &report.dimensions,
-        explain: report.explain(),
-    }
-}
-
 /// The report in lines for a person.
 pub(crate) fn lines(report: &Report, explain: bool) -> Vec<String> {
     let mut lines = vec![format!("verify: {}", report.verdict.as_str())];
@@ -231,7 +165,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         Some(path) => file(path, &trust, how, out)?,
         None => live(&args.place.paths(), &trust, how, out)?,
     };
-    let document = json(&report, args.screen);
+    let document = ReportJson::of(&report, args.screen);
     if let Some(path) = &args.report {
         let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
         text.push('\n');

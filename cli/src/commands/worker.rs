@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let seen = work.see_through(&config, &paths.fingerprint_key());
     ledger.close()?;
     match seen? {
-        Seen::Answer(receipt) => Ok(report(&receipt, out)),
+        Seen::Answer(receipt) => report(&receipt, out),
         Seen::NothingGiven(lease, failure) => Ok(nothing_given(&lease, failure, out)),
     }
 }

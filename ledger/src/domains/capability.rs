@@ -15,6 +15,7 @@ use super::{Asked, Draft, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::Scope;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Marks with which one capability can be enabled in a further scope.
 pub const MARKS: usize = 256;
@@ -69,7 +70,7 @@ pub struct Capability {
 /// Registered capabilities.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    live: Table<Box<str>, Capability>,
+    live: Table<SmolStr, Capability>,
 }
 
 impl State {

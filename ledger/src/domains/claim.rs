@@ -68,7 +68,7 @@ pub(super) fn decide(
     };
     let lapsed = job.claim.as_ref().filter(|claim| asked.now >= claim.until);
     let expired =
-        lapsed.map(|claim| draft(Event::Expired { fence: job.fence, worker: claim.worker.clone() }));
+        lapsed.map(|claim| draft(Event::Expired { fence: job.fence, worker: claim.worker.to_string() }));
     match action {
         Action::Acquire { ttl_ms } => {
             super::job::in_time(job, asked)?;
@@ -115,7 +115,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
             assert_eq!(*fence, job.fence + 1, "fences rise by one");
             assert!(job.claim.is_none(), "a job that is acquired was free");
             job.fence = *fence;
-            job.claim = Some(Claim { worker: meta.actor.to_owned(), until: *until });
+            job.claim = Some(Claim { worker: meta.actor.into(), until: *until });
             world.workers.hold(meta.actor, 1);
         }
         Event::Renewed { until, .. } => {

@@ -15,6 +15,7 @@ use super::table::{At, Place, Table};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Live grants for one job.
 pub const MAX: usize = 8;
@@ -61,13 +62,13 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// For which job.
-    pub job: String,
+    pub job: SmolStr,
     /// For which worker.
-    pub worker: String,
+    pub worker: SmolStr,
     /// For which credential.
-    pub reference: String,
+    pub reference: SmolStr,
     /// For which use.
-    pub purpose: String,
+    pub purpose: SmolStr,
     /// From this instant on it is dead.
     pub expires: i64,
 }
@@ -181,7 +182,7 @@ pub(super) fn decide(
                 let text = format!("no job `{job}` that is not over in `{}`", asked.scope);
                 return Err(Refusal::new(Code::JobUnknown, text));
             };
-            if !known.eligible.contains(worker) {
+            if !known.eligible.iter().any(|one| one == worker) {
                 let text = format!("`{worker}` was not found eligible for job `{job}`");
                 return Err(Refusal::new(Code::WorkerWrong, text));
             }
@@ -197,7 +198,7 @@ pub(super) fn decide(
             }
             Event::Issued {
                 expires: asked.now + ttl_ms,
-                job: job.clone(),
+                job: job.into(),
                 reference: reference.clone(),
                 purpose: purpose.clone(),
                 worker: worker.clone(),
@@ -247,10 +248,10 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
         Event::Issued { expires, job, reference, purpose, worker } => {
             world.jobs.live_mut(At { scope: at.scope, id: job }).grants.push(at.id.to_owned());
             let grant = Grant {
-                job: job.clone(),
-                worker: worker.clone(),
-                reference: reference.clone(),
-                purpose: purpose.clone(),
+                job: job.into(),
+                worker: worker.into(),
+                reference: reference.into(),
+                purpose: purpose.into(),
                 expires: *expires,
             };
             let before = world.grants.insert(at, grant);

@@ -19,6 +19,7 @@ use super::table::{At, Place, Table};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -245,7 +246,7 @@ pub enum Cancelled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The worker.
-    pub worker: String,
+    pub worker: SmolStr,
     /// From this instant on it holds it no more.
     pub until: i64,
 }
@@ -254,17 +255,17 @@ pub struct Claim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// What it is for.
-    pub capability: String,
+    pub capability: SmolStr,
     /// How it is done.
     pub mode: Mode,
     /// The host that it is for, as the id of its key.
-    pub target: Option<String>,
+    pub target: Option<SmolStr>,
     /// Which of the capability's commands it runs.
     pub command: Option<u64>,
     /// From this instant on it is over.
     pub deadline: i64,
     /// Workers that may claim it.
-    pub eligible: Vec<String>,
+    pub eligible: Vec<SmolStr>,
     /// Who holds it.
     pub claim: Option<Claim>,
     /// Number of claims so far: the newest fence.
@@ -487,9 +488,9 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
     let state = match event {
         Event::Submitted { capability, command, deadline, mode, target, .. } => {
             let job = Job {
-                capability: capability.clone(),
+                capability: capability.into(),
                 mode: *mode,
-                target: target.clone(),
+                target: target.as_deref().map(SmolStr::from),
                 command: *command,
                 deadline: *deadline,
                 eligible: Vec::new(),
@@ -505,14 +506,14 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
             return;
         }
         Event::Routed { eligible, .. } => {
-            world.jobs.live_mut(at).eligible.clone_from(eligible);
+            world.jobs.live_mut(at).eligible = eligible.iter().map(SmolStr::from).collect();
             return;
         }
         Event::FallbackDecided { fallback_used, selected_worker, .. } => {
             let job = world.jobs.live_mut(at);
             if *fallback_used {
                 job.mode = Mode::LocalDev;
-                job.eligible = selected_worker.iter().cloned().collect();
+                job.eligible = selected_worker.iter().map(SmolStr::from).collect();
             }
             return;
         }

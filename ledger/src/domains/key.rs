@@ -116,6 +116,12 @@ impl State {
         self.live.is_empty()
     }
 
+    /// The live keys of a principal.
+    pub fn of(&self, principal: &str) -> impl Iterator<Item = (KeyId, &Key)> {
+        let ids = self.of.get(principal).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.live.get(id)?)))
+    }
+
     /// True when a principal has a live key.
     pub fn has_any(&self, principal: &str) -> bool {
         self.of.contains_key(principal)

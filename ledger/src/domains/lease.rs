@@ -17,6 +17,7 @@ use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::reference::Reference;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::VecDeque;
 
 /// Fingerprints of one lease.
@@ -98,13 +99,13 @@ impl Failure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// For which job.
-    pub job: String,
+    pub job: SmolStr,
     /// For which worker.
-    pub worker: String,
+    pub worker: SmolStr,
     /// The fence under which it was opened.
     pub fence: u64,
     /// The grant under which it was opened.
-    pub grant: String,
+    pub grant: SmolStr,
     /// From this instant on it is dead.
     pub expires: i64,
     /// Fingerprints of what was handed out; none before that.
@@ -289,10 +290,10 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
     let state = match event {
         Event::Opened { expires, fence, grant, job, .. } => {
             let lease = Lease {
-                job: job.clone(),
-                worker: meta.actor.to_owned(),
+                job: job.into(),
+                worker: meta.actor.into(),
                 fence: *fence,
-                grant: grant.clone(),
+                grant: grant.into(),
                 expires: *expires,
                 fingerprints: Vec::new(),
             };

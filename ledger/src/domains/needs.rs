@@ -46,7 +46,7 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
             ended("job", at.to_string());
             ended("worker", actor.to_owned());
             if let job::Action::Reject { worker, .. } = action {
-                ended("worker", worker.clone());
+                ended("worker", worker.to_string());
             }
             if let job::Action::Start { grant: Some(grant), .. }
             | job::Action::Report { grant: Some(grant), .. } = action
@@ -63,7 +63,7 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
             let job = world.jobs.get(at);
             let holder = job.and_then(|job| job.claim.as_ref()).map(|claim| &claim.worker);
             if let Some(worker) = holder.or_else(|| job.and_then(|job| job.eligible.first())) {
-                ended("worker", worker.clone());
+                ended("worker", worker.to_string());
             }
         }
         Action::Grant(_) => ended("grant", at.to_string()),
@@ -71,8 +71,8 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
             ended("lease", at.to_string());
             ended("worker", actor.to_owned());
             let used = match action {
-                lease::Action::Open { grant, .. } => Some(grant),
-                lease::Action::Resolve { .. } => world.leases.get(at).map(|lease| &lease.grant),
+                lease::Action::Open { grant, .. } => Some(grant.as_str()),
+                lease::Action::Resolve { .. } => world.leases.get(at).map(|lease| lease.grant.as_str()),
                 _ => None,
             };
             if let Some(grant) = used {
@@ -83,7 +83,7 @@ pub fn needs(world: &World, request: &Request, actor: &str) -> Vec<Need> {
             ended("job", at.to_string());
             ended("worker", actor.to_owned());
             if let transcript::Action::Quarantine { worker, .. } = action {
-                ended("worker", worker.clone());
+                ended("worker", worker.to_string());
             }
             if let Some(position) = transcript::needs(world, action, at) {
                 needs.push(Need::Part(position, 0));

@@ -13,6 +13,7 @@ use super::{Asked, Draft, Facts, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::Scope;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// The five checks, in their order.
 pub const CHECKS: [&str; 5] =
@@ -137,7 +138,7 @@ fn asks_for_live(job: &Job) -> bool {
 /// Who would do it: the holder, else the one that was selected.
 fn worker_of(job: &Job) -> Option<&str> {
     let holder = job.claim.as_ref().map(|claim| claim.worker.as_str());
-    holder.or_else(|| job.eligible.first().map(String::as_str))
+    holder.or_else(|| job.eligible.first().map(SmolStr::as_str))
 }
 
 /// What was found, each the word for why not.

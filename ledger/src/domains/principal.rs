@@ -20,6 +20,7 @@ use crate::format::ids::{PrincipalId, Scope};
 use crate::format::json::Value;
 use crate::gate::Role;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// The ledger's own principal.
@@ -114,7 +115,7 @@ pub struct Principal {
 /// Principals that are not revoked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    live: Table<Box<str>, Principal>,
+    live: Table<SmolStr, Principal>,
 }
 
 impl State {

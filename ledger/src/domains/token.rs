@@ -92,6 +92,11 @@ impl State {
         self.live.is_empty()
     }
 
+    /// A token that was not revoked.
+    pub fn get(&self, id: &str) -> Option<&Token> {
+        self.live.get(id)
+    }
+
     /// True when a principal has a token that was not revoked.
     pub fn has_any(&self, principal: &str) -> bool {
         self.of.contains_key(principal)

@@ -19,6 +19,7 @@ use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::Scope;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -150,7 +151,7 @@ impl Worker {
 /// Workers that are not revoked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    live: Table<Box<str>, Worker>,
+    live: Table<SmolStr, Worker>,
 }
 
 impl State {
@@ -331,7 +332,7 @@ pub(super) fn stand(
         return no(Code::WorkerScopeWrong, format!("worker `{id}` is not assigned to `{scope}`"));
     }
     if let Some(job) = job {
-        let has = |list: &[String]| list.contains(&job.capability);
+        let has = |list: &[String]| list.iter().any(|one| job.capability == *one);
         if job.mode != super::job::Mode::LocalDev && !(has(&worker.declared) && has(&worker.assigned)) {
             let text = format!("worker `{id}` is not up to `{}`", job.capability);
             return no(Code::WorkerCapabilityMissing, text);

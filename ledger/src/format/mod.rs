@@ -12,6 +12,7 @@ pub mod ids;
 pub mod json;
 pub mod key;
 pub mod limits;
+pub mod plain;
 pub mod reference;
 pub mod statement;
 pub(crate) mod strict;

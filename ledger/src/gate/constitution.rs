@@ -6,9 +6,12 @@ use super::slots::Slots;
 use super::{confirm, evidence};
 use crate::code::Code;
 use crate::domains::capability::Capability;
+use crate::domains::grant::Grant;
+use crate::domains::lease::Lease;
 use crate::domains::ledger::Level;
 use crate::domains::principal::{Kind, Principal, SYSTEM, Standing};
 use crate::domains::spec::Flow;
+use crate::domains::table::At;
 use crate::domains::{Action, Facts, World, action_spec, hold};
 use crate::format::ids::Scope;
 
@@ -37,6 +40,10 @@ pub(super) struct Context<'a> {
     pub(super) slots: Slots<'a>,
     /// The capability that it uses, when that is registered.
     pub(super) capability: Option<&'a Capability>,
+    /// The grant that it uses and the lease that it names, when there are such. They are looked up beside the job, before
+    /// the checks, so that the machine waits for memory once and not three times.
+    pub(super) grant: Option<&'a Grant>,
+    pub(super) lease: Option<&'a Lease>,
     /// Whether the scope that it names is open.
     pub(super) open: bool,
     pub(super) now: i64,
@@ -151,9 +158,12 @@ impl<'a> Context<'a> {
     fn new(world: &'a World, facts: &'a Facts, request: &'a Request, caller: &'a Caller, now: i64) -> Self {
         let principal = world.principals.get(&caller.principal);
         let slots = super::slots::of(world, request, &caller.principal);
+        let at = |id| At { scope: request.scope.as_str(), id };
+        let grant = slots.grant.and_then(|used| world.grants.get(at(used.id)));
+        let lease = slots.lease.and_then(|id| world.leases.get(at(id)));
         let capability = slots.capability.and_then(|id| world.capabilities.get(id));
         let open = world.scope_is_open(&request.scope);
-        Self { world, facts, request, caller, principal, slots, capability, open, now }
+        Self { world, facts, request, caller, principal, slots, capability, grant, lease, open, now }
     }
 
     /// The ledger's own principal does what nobody else may, and nothing else.

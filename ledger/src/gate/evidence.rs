@@ -93,7 +93,7 @@ pub(super) fn grant<'a>(context: &Context<'a>) -> Found<'a> {
     };
     let actor = context.caller.principal.as_str();
     let scope = context.scope();
-    let Some(grant) = context.world.grants.get(At { scope, id: used.id }) else {
+    let Some(grant) = context.grant else {
         return match context.facts.ending_at("grant", At { scope, id: used.id }) {
             Some("consumed") => context.fail(Code::GrantConsumed, used.id, "consumed"),
             Some("revoked") => context.fail(Code::GrantRevoked, used.id, "revoked"),
@@ -126,7 +126,7 @@ pub(super) fn grant<'a>(context: &Context<'a>) -> Found<'a> {
 
 /// The caller holds the job under the newest fence, and the lease that it names is open.
 pub(super) fn fence<'a>(context: &Context<'a>) -> Found<'a> {
-    let (world, scope, actor) = (context.world, context.scope(), context.caller.principal.as_str());
+    let actor = context.caller.principal.as_str();
     let mut found = Found::NotApplicable;
     if let Some((job, fence)) = context.slots.fence
         && let Some(live) = context.slots.job
@@ -144,7 +144,7 @@ pub(super) fn fence<'a>(context: &Context<'a>) -> Found<'a> {
         }
     }
     if let Some(id) = context.slots.lease {
-        match world.leases.get(At { scope, id }) {
+        match context.lease {
             Some(lease)
                 if context.now < lease.expires
                     && lease.worker == actor

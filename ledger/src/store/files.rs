@@ -43,6 +43,11 @@ impl Paths {
         self.dir.join("ledger.db")
     }
 
+    /// The store's write-ahead log.
+    pub fn wal(&self) -> PathBuf {
+        self.dir.join("ledger.db-wal")
+    }
+
     /// The idempotency index.
     pub fn index(&self) -> PathBuf {
         self.dir.join("index.db")

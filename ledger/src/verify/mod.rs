@@ -5,6 +5,7 @@
 //! (entries in a row), authors, export, live, pin, recompute, report.
 
 mod authors;
+mod document;
 mod export;
 mod live;
 mod pin;
@@ -15,6 +16,7 @@ mod report;
 mod screen;
 mod walk;
 
+pub use document::ReportJson;
 pub use export::verify_export;
 pub use live::verify_live;
 pub use pin::Pin;

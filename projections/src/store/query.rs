@@ -37,6 +37,17 @@ pub(crate) fn find(conn: &Connection, at: &Cursor, key: &str) -> Result<Option<R
     query.query_row([key], row).optional().map_err(failed)
 }
 
+/// The condition that a row is in a scope or below.
+fn scoped(within: &Scope, values: &mut Vec<Value>) -> String {
+    if within.is_root() {
+        return String::new();
+    }
+    values.push(within.as_str().to_owned().into());
+    let own = format!("?{}", values.len());
+    // `0` is the character after `/`: what lies between is what begins with the scope and a slash.
+    format!(" AND (scope = {own} OR (scope > {own} || '/' AND scope < {own} || '0'))")
+}
+
 /// A page of rows.
 pub(crate) fn page(conn: &Connection, view: &View, at: &Cursor, filter: &Filter<'_>) -> Result<Vec<Row>> {
     let mut sql = format!("SELECT {COLUMNS} FROM {} WHERE scope <> ''", at.table());
@@ -45,11 +56,7 @@ pub(crate) fn page(conn: &Connection, view: &View, at: &Cursor, filter: &Filter<
         values.push(value);
         format!("?{}", values.len())
     };
-    if !filter.within.is_root() {
-        let own = add(&mut values, filter.within.as_str().to_owned().into());
-        // `0` is the character after `/`: what lies between is what begins with the scope and a slash.
-        sql.push_str(&format!(" AND (scope = {own} OR (scope > {own} || '/' AND scope < {own} || '0'))"));
-    }
+    sql.push_str(&scoped(filter.within, &mut values));
     if let Some(about) = filter.about {
         let about = add(&mut values, about.to_owned().into());
         sql.push_str(&format!(" AND about = {about}"));
@@ -92,6 +99,27 @@ pub(crate) fn passed(conn: &Connection, view: &View, at: &Cursor, now: i64) -> R
     let sql = format!("SELECT max(until) FROM {} WHERE until IS NOT NULL AND until <= ?1", at.table());
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
     query.query_row([now], |row| row.get(0)).map_err(failed)
+}
+
+/// How many rows of a view there are for each state and each `step` of ranks, and the smallest rank among them.
+pub(crate) fn counts(
+    conn: &Connection,
+    at: &Cursor,
+    within: &Scope,
+    step: i64,
+) -> Result<Vec<(String, i64, u64, i64)>> {
+    let mut values: Vec<Value> = vec![step.into()];
+    let scope = scoped(within, &mut values);
+    let sql = format!(
+        "SELECT state, rank / ?1, count(*), min(rank) FROM {} WHERE scope <> ''{scope} \
+         GROUP BY 1, 2 ORDER BY 1, 2",
+        at.table()
+    );
+    let mut query = conn.prepare_cached(&sql).map_err(failed)?;
+    let rows = query.query_map(params_from_iter(values), |row| {
+        Ok((row.get(0)?, row.get(1)?, super::unsigned(row.get(2)?), row.get(3)?))
+    });
+    rows.map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
 }
 
 /// Hands every row of a view on, in the order of the keys.

@@ -74,7 +74,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     let mut live: Vec<String> = rows.memo(&of)?.unwrap_or_default();
     live.retain(|id| id != seen.entity_id);
     match live.is_empty() {
-        true => rows.remove(&of),
+        true => rows.forget(&of),
         false => rows.put(Row::memo(of, seen, &live)?),
     }
     Ok(())
@@ -93,7 +93,7 @@ fn job_over(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     for id in live {
         rows.amend(&place(seen.scope, &id), seen, |row, body| end(row, body, seen, "revoked"))?;
     }
-    rows.remove(&of);
+    rows.forget(&of);
     Ok(())
 }
 

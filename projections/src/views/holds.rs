@@ -106,7 +106,7 @@ fn used(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
             }
         })?;
         if done {
-            rows.remove(&key);
+            rows.forget(&key);
         }
     }
     Ok(())

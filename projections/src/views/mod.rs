@@ -1,5 +1,7 @@
 //! Which questions are answered? One file each, one line each.
 
+pub(crate) mod acknowledgements;
+pub(crate) mod attention;
 mod capabilities;
 mod decisions;
 mod entities;
@@ -16,6 +18,10 @@ mod timeline;
 mod transcripts;
 mod workers;
 
+pub(crate) use acknowledgements::VIEW as ACKNOWLEDGEMENTS;
+pub(crate) use attention::VIEW as ATTENTION;
+pub use attention::{QUEUES, Queue};
+
 use crate::letters;
 use crate::seen::Seen;
 use crate::view::View;
@@ -23,6 +29,8 @@ use serde::{Deserialize, Serialize};
 
 /// Every view, in the order in which they are listed.
 pub static VIEWS: &[&View] = &[
+    &attention::VIEW,
+    &acknowledgements::VIEW,
     &entities::VIEW,
     &timeline::VIEW,
     &jobs::VIEW,

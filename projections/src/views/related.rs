@@ -158,12 +158,12 @@ fn aim(rows: &mut Rows<'_>, seen: &Seen<'_>, target: &str) -> Result<(), Poison>
 fn miss(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     let own = format!("target {}", seen.place());
     let Some(target) = rows.memo::<String>(&own)? else { return Ok(()) };
-    rows.remove(&own);
+    rows.forget(&own);
     let key = format!("of host_key {}", place(seen.scope, &target));
     let mut jobs: Vec<String> = rows.memo(&key)?.unwrap_or_default();
     jobs.retain(|job| *job != format!("job {}", seen.entity_id));
     match jobs.is_empty() {
-        true => rows.remove(&key),
+        true => rows.forget(&key),
         false => rows.put(Row::memo(key, seen, &jobs)?),
     }
     Ok(())

@@ -166,7 +166,7 @@ fn free(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     let job = super::place(seen.scope, seen.entity_id);
     let key = format!("job {job}");
     let Some(worker) = rows.memo::<String>(&key)? else { return Ok(()) };
-    rows.remove(&key);
+    rows.forget(&key);
     rows.amend_known(&worker, seen, |_, body: &mut Body| {
         body.held.remove(&job);
     })?;

@@ -103,7 +103,7 @@ pub(super) fn used(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<Vec<Change>, 
             asked && body.state == "approved" && body.related.contains(&seen.entity())
         });
         if same {
-            rows.remove(&key);
+            rows.forget(&key);
             return Ok(vec![Change::of("hold", &hold).over("used")]);
         }
     }

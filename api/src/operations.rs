@@ -1,0 +1,149 @@
+//! What takes long? Work that goes on after its request was answered, and can be asked about. SPEC 19.
+
+use crate::call::{Call, Reply, json, json_with};
+use crate::problem::Problem;
+use axum::http::StatusCode;
+use chancery_ledger::format::encoding::hex;
+use chancery_ledger::format::json::{self as strict, Value};
+use chancery_ledger::format::key::LogVerifier;
+use chancery_ledger::verify::{How, Pin, ReportJson, Trust, verify_live};
+use chancery_ledger::{Code, Entropy};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Verifications that may run at once.
+const RUNNING: usize = 1;
+
+/// One of them.
+#[derive(Debug)]
+struct Operation {
+    id: String,
+    /// Who started it: nobody else sees it.
+    principal: String,
+    position: AtomicU64,
+    size: AtomicU64,
+    outcome: OnceLock<Result<Box<RawValue>, (Code, String)>>,
+}
+
+/// Those that are remembered, the newest last.
+#[derive(Debug)]
+pub(crate) struct Operations {
+    kept: Mutex<VecDeque<Arc<Operation>>>,
+    most: usize,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    code: Code,
+    detail: &'a str,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    id: &'a str,
+    name: &'static str,
+    done: bool,
+    position: u64,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure<'a>>,
+}
+
+impl Operation {
+    fn told(&self) -> Told<'_> {
+        let outcome = self.outcome.get();
+        Told {
+            id: &self.id,
+            name: "verify",
+            done: outcome.is_some(),
+            position: self.position.load(Ordering::Relaxed),
+            size: self.size.load(Ordering::Relaxed),
+            report: outcome.and_then(|outcome| outcome.as_deref().ok()),
+            error: outcome
+                .and_then(|outcome| outcome.as_ref().err())
+                .map(|(code, detail)| Failure { code: *code, detail }),
+        }
+    }
+}
+
+impl Operations {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { kept: Mutex::default(), most: most.max(1) }
+    }
+
+    fn find(&self, id: &str) -> Option<Arc<Operation>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|operation| operation.id == id).cloned()
+    }
+
+    fn begin(&self, operation: Operation) -> Result<Arc<Operation>, Problem> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.iter().filter(|operation| operation.outcome.get().is_none()).count() >= RUNNING {
+            return Err(Problem::new(Code::QueueFull, "a verification is running already"));
+        }
+        while kept.len() >= self.most {
+            kept.pop_front();
+        }
+        let operation = Arc::new(operation);
+        kept.push_back(Arc::clone(&operation));
+        Ok(operation)
+    }
+}
+
+/// What the verification may trust: the pin that the body brings, or else the log's own key.
+fn trust(call: &Call, bytes: &[u8]) -> Result<Trust, Problem> {
+    let document = if bytes.is_empty() { Value::object() } else { strict::parse(bytes)? };
+    let Value::Object(members) = &document else {
+        return Err(Problem::at(Code::WrongType, "", "the body must be an object"));
+    };
+    if let Some(name) = members.keys().find(|name| *name != "pin") {
+        return Err(Problem::at(Code::UnknownField, format!("/{name}"), format!("no member `{name}`")));
+    }
+    if let Some(pin) = members.get("pin") {
+        let text = pin.text().ok_or_else(|| Problem::at(Code::WrongType, "/pin", "a pin is a string"))?;
+        let pin = Pin::parse(text).map_err(|error| Problem::at(error.code, "/pin", error.message))?;
+        return Ok(Trust { key: Some(pin.key.clone()), heads: Vec::new(), pin: Some(pin) });
+    }
+    let vkey = call.app.ledger.look(|world| world.settings().vkey.clone());
+    let key = LogVerifier::parse(&vkey);
+    let key = key.ok_or_else(|| Problem::new(Code::Internal, "the ledger's own key cannot be read"))?;
+    Ok(Trust { key: Some(key), heads: Vec::new(), pin: None })
+}
+
+pub(crate) async fn verify(call: Call) -> Reply {
+    let trust = trust(&call, &call.body)?;
+    let operation = call.app.operations.begin(Operation {
+        id: hex(&Entropy::default().take::<8>()?),
+        principal: call.viewer()?.principal.clone(),
+        position: AtomicU64::new(0),
+        size: AtomicU64::new(call.app.size()),
+        outcome: OnceLock::new(),
+    })?;
+    let (paths, worked) = (call.app.ledger.paths().clone(), Arc::clone(&operation));
+    // Not on the server's own threads: it takes as long as it takes.
+    std::thread::spawn(move || {
+        let how = How { threads: 1, ..How::default() };
+        let report = verify_live(&paths, &trust, how, &mut |position, size| {
+            worked.position.store(position, Ordering::Relaxed);
+            worked.size.store(size, Ordering::Relaxed);
+        });
+        let written = report.map_err(|error| (error.code, error.message)).and_then(|report| {
+            let broken = |error: serde_json::Error| (Code::Internal, error.to_string());
+            serde_json::value::to_raw_value(&ReportJson::of(&report, false)).map_err(broken)
+        });
+        let _ = worked.outcome.set(written);
+    });
+    json_with(StatusCode::ACCEPTED, &operation.told())
+}
+
+pub(crate) async fn one(call: Call) -> Reply {
+    let viewer = call.viewer()?;
+    let found = call.app.operations.find(call.param());
+    let own = found.filter(|operation| operation.principal == viewer.principal);
+    json(&own.ok_or_else(Problem::not_found)?.told())
+}

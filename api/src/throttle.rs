@@ -1,0 +1,103 @@
+//! Who asks too often? A bucket of tokens for each principal, a count of failed authentications for each address.
+
+use crate::limits::Limits;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// Most that is remembered of either; beyond it, what is full again is forgotten.
+const MOST: usize = 65_536;
+
+/// A bucket: thousandths of requests that are left, and when that was so.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: u64,
+    at: Instant,
+}
+
+/// Buckets that fill at one rate up to one size.
+#[derive(Debug)]
+struct Buckets<K> {
+    per_second: u64,
+    burst: u64,
+    held: Mutex<HashMap<K, Bucket>>,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    fn new(per_second: u64, burst: u64) -> Self {
+        Self { per_second, burst: burst.saturating_mul(1000), held: Mutex::default() }
+    }
+
+    fn filled(&self, bucket: Bucket, now: Instant) -> Bucket {
+        let passed = u64::try_from(now.duration_since(bucket.at).as_millis()).unwrap_or(u64::MAX);
+        let left = bucket.left.saturating_add(passed.saturating_mul(self.per_second)).min(self.burst);
+        Bucket { left, at: now }
+    }
+
+    /// Takes a request out of the bucket of `key`; the seconds to wait when there is none left.
+    fn take(&self, key: K) -> Result<(), u64> {
+        let now = Instant::now();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= MOST {
+            held.retain(|_, bucket| self.filled(*bucket, now).left < self.burst);
+        }
+        let bucket = held.entry(key).or_insert(Bucket { left: self.burst, at: now });
+        *bucket = self.filled(*bucket, now);
+        match bucket.left.checked_sub(1000) {
+            Some(left) => {
+                bucket.left = left;
+                Ok(())
+            }
+            None => Err((1000 - bucket.left).div_ceil(self.per_second.max(1)).div_ceil(1000).max(1)),
+        }
+    }
+}
+
+/// Everything that is counted of clients.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    principals: Buckets<String>,
+    failures: Mutex<HashMap<IpAddr, (Instant, u64)>>,
+    failures_per_minute: u64,
+}
+
+impl Throttle {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            principals: Buckets::new(limits.requests_per_second, limits.requests_burst),
+            failures: Mutex::default(),
+            failures_per_minute: limits.failures_per_minute,
+        }
+    }
+
+    /// One request of a principal; the seconds to wait when it is one too many.
+    pub(crate) fn request(&self, principal: &str) -> Result<(), u64> {
+        self.principals.take(principal.to_owned())
+    }
+
+    /// Whether an address failed too often lately; the seconds to wait when it did.
+    pub(crate) fn may_try(&self, peer: IpAddr) -> Result<(), u64> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((since, count)) = failures.get(&peer) else { return Ok(()) };
+        let age = Instant::now().duration_since(*since).as_secs();
+        if *count > self.failures_per_minute && age < 60 { Err(60 - age) } else { Ok(()) }
+    }
+
+    /// One failed authentication of an address; the seconds to wait when it is one too many.
+    pub(crate) fn failed(&self, peer: IpAddr) -> Result<(), u64> {
+        let now = Instant::now();
+        let age = |since: Instant| now.duration_since(since).as_secs();
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= MOST {
+            failures.retain(|_, (since, _)| age(*since) < 60);
+        }
+        let (since, count) = failures.entry(peer).or_insert((now, 0));
+        if age(*since) >= 60 {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        if *count > self.failures_per_minute { Err(60 - age(*since).min(59)) } else { Ok(()) }
+    }
+}
