@@ -6,6 +6,7 @@ use crate::harness::scenario::{parse, run};
 use crate::harness::story::{NAME, Story};
 use crate::harness::work::Governed;
 use crate::harness::{Home, Seeded, root};
+use crate::spec::{section, table};
 use chancery_ledger::domains::ledger::Form;
 use chancery_ledger::domains::transcript::Reason;
 use chancery_ledger::domains::{KINDS, drill, job, lease, preflight};
@@ -136,6 +137,27 @@ fn files() -> Vec<String> {
         dir.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn queues_and_members_are_those_of_section_17_9() {
+    let section = section("17.9");
+    let column = |head: &str| -> Vec<String> {
+        table(&section, head).iter().map(|row| row[0].replace('`', "")).collect()
+    };
+    assert_eq!(column("queue"), QUEUES.map(|queue| queue.name.to_owned()));
+    let home = Home::new();
+    let mut story = Story::begin(home.path("").as_path(), Form::Heads);
+    story.cast();
+    story.did("otto", "switch.engage", "/acme", "stop", &["target=scope"]);
+    let item = all(&folded(&story.ledger, &home.path("views.db")), 0).remove(0);
+    let row = ["about", "changed", "key", "scope", "state"];
+    let found: BTreeSet<&str> =
+        item.as_object().expect("an item").keys().map(String::as_str).filter(|n| !row.contains(n)).collect();
+    let listed = column("member");
+    let listed: BTreeSet<&str> =
+        listed.iter().flat_map(|cell| cell.split(", ")).map(|name| name.trim_end_matches('?')).collect();
+    assert_eq!(found, listed);
 }
 
 #[test]

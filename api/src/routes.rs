@@ -1,4 +1,4 @@
-//! Which questions does the server answer? Every route on one screen: method, path, who may, what it takes. SPEC 19.
+//! Which questions does the server answer? Every route on one screen: method, path, who may, what it takes. SPEC 20.
 
 use crate::call::{Call, Reply};
 use crate::{actions, entries, events, me, operations, queues, system, views};

@@ -1,4 +1,4 @@
-//! How is the server run? Accept within bounds, sweep, and on a signal: no more, finish, close. SPEC 19.
+//! How is the server run? Accept within bounds, sweep, and on a signal: no more, finish, close. SPEC 20.
 
 use crate::app::{App, stopped};
 use crate::config::Config;
