@@ -7,8 +7,8 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 #[test]
-fn settings_are_those_of_section_19() {
-    let listed: Vec<(String, String, String)> = crate::spec::table(&crate::spec::section("19"), "setting")
+fn settings_are_those_of_section_20() {
+    let listed: Vec<(String, String, String)> = crate::spec::table(&crate::spec::section("20"), "setting")
         .iter()
         .map(|row| (crate::spec::plain(&row[0]).to_owned(), row[1].clone(), row[2].clone()))
         .collect();
