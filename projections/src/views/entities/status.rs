@@ -1,7 +1,7 @@
 //! What is a reader told of an entity? Whether it is well, why, what it may do, and what waits for it. SPEC 17.
 
-use super::Body;
 use super::freshness::{Freshness, freshness, sentence};
+use super::{Body, STOPPED};
 use crate::show::Show;
 use crate::view::{Poison, Row};
 use chancery_ledger::domains::{ACTIONS, ActionSpec, action_spec};
@@ -72,6 +72,9 @@ pub(super) fn show(row: &Row, show: &Show<'_>) -> Result<Value, Poison> {
 }
 
 fn trouble(body: &Body) -> Option<&'static str> {
+    if body.kind == "job" && body.state == "cancelled" && body.fact.as_deref() == Some(STOPPED) {
+        return Some("It was cancelled, because a kill switch was engaged.");
+    }
     let row = TROUBLE.iter().find(|(kind, state, _)| *kind == body.kind && *state == body.state);
     row.map(|row| row.2)
 }
