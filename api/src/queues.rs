@@ -1,4 +1,4 @@
-//! What needs somebody? The queues, and the three questions of whoever comes to work. SPEC 19.
+//! What needs somebody? The queues, and the three questions of whoever comes to work. SPEC 20.
 
 use crate::call::{Call, Reply};
 use crate::problem::Problem;

@@ -1,5 +1,5 @@
 //! What do the read models say? Pages and rows with the position and head that they come from, and whether they are
-//! the same as last time. SPEC 19.
+//! the same as last time. SPEC 20.
 
 use crate::app::App;
 use crate::call::{Call, Reply, json};
