@@ -50,11 +50,28 @@ const WHERE: &[(&str, &str)] = &[
     ("pin_invalid", "tests/codes.rs"),
     ("not_an_export", "tests/codes.rs"),
     ("io", "tests/codes.rs"),
+    ("config_invalid", "tests/http/settings.rs"),
+    ("header_malformed", "tests/http/invoke.rs"),
+    ("idempotency_key_required", "tests/http/invoke.rs"),
+    ("method_not_allowed", "tests/http/invoke.rs"),
+    ("unsupported_media_type", "tests/http/invoke.rs"),
+    ("body_too_large", "tests/http/limits.rs"),
+    ("url_too_long", "tests/http/limits.rs"),
+    ("request_timeout", "tests/http/limits.rs"),
+    ("bad_cursor", "tests/http/stream.rs"),
 ];
 
+/// Conflicts that only a server answers, and the file that shows each.
+pub const OVER_HTTP: &[(&str, &str)] =
+    &[("too_many_requests", "tests/http/invoke.rs"), ("client_ahead", "tests/http/stream.rs")];
+
 /// Codes that no test of one process can make, and why.
-const NOWHERE: &[(&str, &str)] =
-    &[("storage_full", "it takes a disk that is full"), ("internal", "it takes an invariant that is broken")];
+const NOWHERE: &[(&str, &str)] = &[
+    ("storage_full", "it takes a disk that is full"),
+    ("internal", "it takes an invariant that is broken"),
+    ("answer_timeout", "it takes a writer that is slower than any here"),
+    ("not_ready", "a server that stops takes no connection on which it could be asked"),
+];
 
 #[test]
 fn every_code_is_shown_somewhere() {
@@ -63,7 +80,7 @@ fn every_code_is_shown_somewhere() {
         CODES.iter().filter(|code| !elsewhere.contains(&code.class())).map(|code| code.as_str()).collect();
     let listed: BTreeSet<&str> = WHERE.iter().chain(NOWHERE).map(|(code, _)| *code).collect();
     assert_eq!(listed, declared);
-    for (code, file) in WHERE {
+    for (code, file) in WHERE.iter().chain(OVER_HTTP) {
         let text = fs::read_to_string(root().join(file)).expect("a test");
         let name = format!(
             "Code::{}",

@@ -3,11 +3,15 @@
 //!
 //! CI runs a seeded sample; all of it: `CHANCERY_FULL=1 cargo test --test main crash -- --nocapture`.
 
+#[path = "crash/script.rs"]
+mod script;
+
 use crate::harness::site::{Site, Step, UNFINISHED, acks, can_strace, code, finish, full, known_hosts, say};
 use crate::harness::strikes::{Strike, WRITES, count};
 use crate::harness::{Seeded, ran};
 use crate::model::accept;
 use chancery_ledger::Point;
+use script::{RELAY, START, Scene, script, words};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Mutex;
@@ -15,62 +19,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Kill points that a sample has.
 const SAMPLE: usize = 480;
-
-/// A step, and the ledger as it stands before it.
-pub struct Scene {
-    pub before: Site,
-    pub step: Step,
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
-}
-
-/// The words of `key prove`, as a step under an idempotency key.
-fn proven(site: &Site, args: &[&str], key: &str) -> Vec<String> {
-    let mut command = vec!["do".to_owned()];
-    let proof: serde_json::Value = serde_json::from_str(&site.must(args).stdout).expect("JSON");
-    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
-    command.extend([text(&proof["action"]), "--id".to_owned(), text(&proof["id"])]);
-    let members = proof["args"].as_object().expect("arguments");
-    command.extend(members.iter().map(|(name, value)| format!("{name}={}", text(value))));
-    command.extend(words(&format!("--idempotency-key {key}")));
-    command
-}
-
-/// The reference script: each step with the ledger before it.
-pub fn script() -> Vec<Scene> {
-    let mut scenes: Vec<Scene> = Vec::new();
-    let mut site = Site::new();
-    let mut play = |site: &mut Site, name: &'static str, args: Vec<String>, adds: Option<u64>| {
-        let before = site.copy();
-        let borrowed: Vec<&str> = args.iter().map(String::as_str).collect();
-        site.act(&borrowed);
-        scenes.push(Scene { before, step: Step { name, args, adds } });
-    };
-    play(&mut site, "init", words("init --name bad.example --stage test"), None);
-    let act = |text: &str, key: &str| words(&format!("do {text} --idempotency-key script-step-{key}"));
-    play(&mut site, "scope.create", act("scope.create --id acme", "scope"), Some(1));
-    let register = act("principal.register --id ada kind=human role=platform_admin name=Ada", "register");
-    play(&mut site, "principal.register", register, Some(1));
-    play(&mut site, "principal.activate", act("principal.activate --id ada", "activate"), Some(1));
-    let generate = words("key generate --principal ada --out ada.key");
-    play(&mut site, "key generate", generate, None);
-    let enrol = proven(&site, &["key", "prove", "ada.key", "--log", "bad.example/e1"], "script-step-enrol");
-    play(&mut site, "key.enrol", enrol, Some(1));
-    std::fs::write(site.path("hosts"), known_hosts(0, 6)).expect("written");
-    play(&mut site, "import", words("import known-hosts hosts --scope /acme"), None);
-    play(&mut site, "export", words("export --private --out x.chancery"), None);
-    site.must(&["key", "generate", "--principal", "founder", "--out", "new.key"]);
-    let old = site.path("l.keys/founder.key").display().to_string();
-    let prove = ["key", "prove", "new.key", "--log", "bad.example/e1", "--old", &old];
-    let rotate = proven(&site, &prove, "script-step-rotate");
-    play(&mut site, "key.rotate", rotate, None);
-    std::fs::copy(site.path("new.key"), site.path("l.keys/founder.key")).expect("copied");
-    play(&mut site, "scope.create again", act("scope.create --id beta", "beta"), Some(1));
-    site.check("the script without a fault");
-    scenes
-}
 
 /// Kills a step at a strike; the site as the kill left it, or `None` when the step was over before.
 fn kill(scene: &Scene, strike: &Strike) -> Option<Site> {
@@ -124,8 +72,19 @@ fn recover(mut site: Site, scene: &Scene, context: &str) {
         "key generate" | "export" => {
             site.act(&["do", "scope.create", "--id", "probe"]);
         }
+        "lease resolve" => {
+            // What was handed over is known again in what the worker relays.
+            let handed = std::fs::read_to_string(site.path("material")).unwrap_or_default();
+            site.act(&words(START).iter().map(String::as_str).collect::<Vec<_>>());
+            if !handed.is_empty() {
+                let text = format!("operator={handed}");
+                let relay: Vec<&str> = RELAY.split(' ').chain([text.as_str()]).collect();
+                let ran = site.refused(1, "quarantined", &relay);
+                site.acks.extend(acks(&ran.stdout));
+            }
+        }
         _ => {
-            // The same request again: one entry, whatever became of the first.
+            // The same request again: its entries once, whatever became of the first.
             let held = scene.before.entries().len() as u64;
             let again = site.act(&args);
             site.act(&args);
@@ -163,6 +122,18 @@ fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> usize + Sync) -> usize
     done.into_inner()
 }
 
+/// Every strike of every scene, counted on two threads.
+fn counted(scenes: &[Scene]) -> Vec<(&Scene, Vec<Strike>)> {
+    let all: Mutex<BTreeMap<usize, Vec<Strike>>> = Mutex::default();
+    let numbers: Vec<usize> = (0..scenes.len()).collect();
+    in_parallel(&numbers, |n| {
+        let strikes = count(&scenes[*n].before, &scenes[*n].step, WRITES);
+        all.lock().expect("strikes").insert(*n, strikes);
+        1
+    });
+    scenes.iter().zip(all.into_inner().expect("strikes").into_values()).collect()
+}
+
 #[test]
 fn a_kill_at_any_system_call_keeps_every_promise() {
     if !can_strace("kill -9 at every system call that writes") {
@@ -170,8 +141,7 @@ fn a_kill_at_any_system_call_keeps_every_promise() {
     }
     let scenes = script();
     let mut all: Vec<(&Scene, Strike)> = Vec::new();
-    for scene in &scenes {
-        let strikes = count(&scene.before, &scene.step, WRITES);
+    for (scene, strikes) in counted(&scenes) {
         assert!(strikes.len() >= 2, "{}: only {} calls were counted", scene.step.name, strikes.len());
         // The reserve of a new ledger is written in 256 calls, of which a sample looks at a few.
         let alike = |strike: &Strike| !full() && strike.path == "l/reserve" && strike.n % 64 != 1;
@@ -210,10 +180,10 @@ fn a_kill_during_recovery_from_a_kill_keeps_every_promise() {
         )
     };
     let mut first: Vec<(&Scene, Strike)> = Vec::new();
-    for scene in scenes.iter().filter(|scene| !matches!(scene.step.name, "init" | "key generate")) {
-        first.extend(
-            count(&scene.before, &scene.step, WRITES).into_iter().filter(late).map(|strike| (scene, strike)),
-        );
+    for (scene, strikes) in counted(&scenes) {
+        if !matches!(scene.step.name, "init" | "key generate") {
+            first.extend(strikes.into_iter().filter(late).map(|strike| (scene, strike)));
+        }
     }
     assert!(!first.is_empty(), "no kill point was found");
     let chosen = sample(first, 8, 2);
@@ -299,5 +269,28 @@ fn an_end_at_any_named_point_keeps_every_promise() {
         assert!(reached > 0, "{} was never reached", point.as_str());
         ends += reached;
     }
-    say(&format!("crash: {ends} ends at named points"));
+    // The same of every other step, each repeated afterwards.
+    let scenes = script();
+    let others =
+        scenes.iter().filter(|scene| scene.step.adds.is_some() || scene.step.name == "lease resolve");
+    let all: Vec<(&Scene, Point, u64)> =
+        others.flat_map(|scene| Point::ALL.iter().map(move |point| (scene, *point, 0))).collect();
+    let mut chosen = sample(all, 48, 4);
+    // Between the lease that was opened and the fingerprints that are recorded, and just after.
+    let fetch = scenes.iter().find(|scene| scene.step.name == "lease resolve").expect("a step");
+    chosen
+        .extend([Point::BeforeCommit, Point::AfterCommit, Point::AfterAnchor].map(|point| (fetch, point, 1)));
+    let more = in_parallel(&chosen, |(scene, point, passes)| {
+        let args: Vec<&str> = scene.step.args.iter().map(String::as_str).collect();
+        let context = format!("{} ended at {} after {passes}", scene.step.name, point.as_str());
+        let before = match point {
+            Point::AfterRecoverySign => end_at(&scene.before, Point::AfterCommit, 0, &args),
+            _ => Some(scene.before.copy()),
+        };
+        let ended = before.and_then(|before| end_at(&before, *point, *passes, &args));
+        recover(ended.unwrap_or_else(|| panic!("{context}: not reached")), scene, &context);
+        1
+    });
+    assert!(more >= 40, "only {more} ends");
+    say(&format!("crash: {ends} ends of an import at named points, {more} of other steps"));
 }

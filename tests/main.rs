@@ -26,6 +26,7 @@ mod fingerprints;
 mod flips;
 mod gate;
 mod hostile;
+mod http;
 mod ingest;
 mod journeys;
 mod leak;

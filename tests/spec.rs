@@ -399,7 +399,7 @@ pub fn sources() -> Vec<(String, String)> {
         }
     }
     let mut found = Vec::new();
-    for dir in ["ledger", "cli", "tests"] {
+    for dir in ["ledger", "projections", "api", "cli", "tests"] {
         walk(&root().join(dir), &mut found);
     }
     found

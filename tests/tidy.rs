@@ -102,7 +102,8 @@ fn sql_stands_in_the_store_alone() {
         "ATTACH ",
     ];
     for (file, text) in rust() {
-        let allowed = file.starts_with("ledger/src/store/") || file.starts_with("tests/");
+        let allowed =
+            ["ledger/src/store/", "projections/src/", "tests/"].iter().any(|dir| file.starts_with(dir));
         for (number, line) in code(&text).filter(|_| !allowed) {
             assert!(
                 !words.iter().any(|word| line.contains(word)),
@@ -127,6 +128,20 @@ fn generic_verbs_name_no_domain() {
                 let named = line.contains(&format!("\"{domain}\""))
                     || line.contains(&format!("\"{domain}."))
                     || line.contains(&format!("domains::{domain}"));
+                assert!(!named, "{file}:{number} names `{domain}`: {}", line.trim());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_server_names_no_action_and_no_domain() {
+    let domains: BTreeSet<&str> = KINDS.iter().filter_map(|kind| kind.split('.').next()).collect();
+    for (file, text) in rust().into_iter().filter(|(file, _)| file.starts_with("api/src/")) {
+        for (number, line) in code(&text) {
+            for domain in &domains {
+                let named =
+                    line.contains(&format!("\"{domain}.")) || line.contains(&format!("domains::{domain}"));
                 assert!(!named, "{file}:{number} names `{domain}`: {}", line.trim());
             }
         }
@@ -242,6 +257,15 @@ fn dependencies_keep_to_their_layer() {
         assert!(!ledger.contains(name), "chancery-ledger builds `{name}`");
     }
     assert!(ledger.contains("rusqlite") && cli.contains("clap"));
+    let api = below(&metadata, "chancery-api");
+    for name in ["clap", "indicatif", "ureq", "chancery", "tracing", "metrics", "rustls"] {
+        assert!(!api.contains(name), "chancery-api builds `{name}`");
+    }
+    for below_api in [&ledger, &below(&metadata, "chancery-projections")] {
+        for name in ["chancery-api", "tokio", "axum", "hyper"] {
+            assert!(!below_api.contains(name), "a layer below the server builds `{name}`");
+        }
+    }
     let direct = |name: &str| -> BTreeSet<String> {
         let packages = metadata["packages"].as_array().expect("packages");
         let package = packages.iter().find(|p| p["name"] == name).expect("the package");
@@ -251,6 +275,10 @@ fn dependencies_keep_to_their_layer() {
     let cli = direct("chancery");
     for name in ["rusqlite", "ed25519-dalek", "curve25519-dalek", "blake3", "tokio"] {
         assert!(!cli.contains(name), "chancery uses `{name}` past the ledger");
+    }
+    let api = direct("chancery-api");
+    for name in ["rusqlite", "ed25519-dalek", "blake3", "sha2"] {
+        assert!(!api.contains(name), "chancery-api uses `{name}` past the ledger");
     }
 }
 
@@ -340,7 +368,7 @@ fn every_dependency_has_a_line_that_says_why() {
         (reason, counted) = (false, counted + 1);
     }
     assert!(counted > 15, "{counted} dependencies");
-    for member in ["ledger", "cli"] {
+    for member in ["ledger", "projections", "api", "cli"] {
         let text = std::fs::read_to_string(root().join(member).join("Cargo.toml")).expect("a manifest");
         let dependencies = text
             .lines()

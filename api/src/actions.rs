@@ -1,6 +1,6 @@
 //! What can be asked for, and what is answered? The actions that the core declares; none is named here. SPEC 20.
 
-use crate::auth::{bearer, identify, submit, unauthenticated};
+use crate::auth::{bearer, identify, may_try, submit, unauthenticated};
 use crate::call::{Call, Reply, json};
 use crate::document::{Asked, read};
 use crate::problem::Problem;
@@ -82,7 +82,8 @@ fn request(call: &Call, key: IdempotencyKey) -> Result<Request, Problem> {
     match token {
         Some(token) => request.credential = Credential::Token(token),
         None if request.attestation.is_none() => return Err(unauthenticated(&call.app, call.peer)),
-        None => {}
+        // A signature is checked by the writer: who sent too many bad ones does not get that far.
+        None => may_try(&call.app, call.peer)?,
     }
     Ok(request)
 }
@@ -118,13 +119,18 @@ struct Invoked<'a> {
     receipt: &'a Receipt,
 }
 
+fn key_of(text: &str) -> Result<IdempotencyKey, Problem> {
+    let text = IdempotencyKey::parse(text);
+    text.map_err(|_| {
+        Problem::new(Code::HeaderMalformed, "`Idempotency-Key` is not 16 to 128 of [A-Za-z0-9._:-]")
+    })
+}
+
 pub(crate) async fn invoke(call: Call) -> Reply {
     let Some(key) = call.header("idempotency-key")? else {
         return Err(Problem::new(Code::IdempotencyKeyRequired, "the header `Idempotency-Key` is not there"));
     };
-    let key = IdempotencyKey::parse(key).map_err(|_| {
-        Problem::new(Code::HeaderMalformed, "`Idempotency-Key` is not 16 to 128 of [A-Za-z0-9._:-]")
-    })?;
+    let key = key_of(key)?;
     let request = request(&call, key)?;
     let signer = request.attestation.as_ref().map(|attestation| attestation.key);
     let receipt = match submit(&call.app, request).await? {
@@ -145,7 +151,8 @@ pub(crate) async fn invoke(call: Call) -> Reply {
 }
 
 pub(crate) async fn preview(call: Call) -> Reply {
-    let key = IdempotencyKey::parse(NO_KEY).map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
+    // Nothing is recorded under it, but a signature covers it.
+    let key = key_of(call.header("idempotency-key")?.unwrap_or(NO_KEY))?;
     let request = request(&call, key)?;
     let signer = request.attestation.as_ref().map(|attestation| attestation.key);
     let app = Arc::clone(&call.app);

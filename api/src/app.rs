@@ -12,6 +12,7 @@ use crate::throttle::Throttle;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::store::Reader;
 use chancery_ledger::{Code, Error, Ledger};
+use chancery_projections::{Follower, Health, VIEWS, Views};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -38,6 +39,11 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Streams>,
     pub(crate) throttle: Throttle,
     pub(crate) log: Log,
+    /// The read models, and the thread that keeps them up to date.
+    pub(crate) views: Views,
+    pub(crate) follower: Follower,
+    /// Tells how far the read models are, to those who wait for a position.
+    pub(crate) folded: watch::Receiver<Health>,
     readers: Mutex<Vec<Reader>>,
 }
 
@@ -48,12 +54,19 @@ impl App {
         log: Log,
         heads: watch::Receiver<Arc<Note>>,
         closing: watch::Receiver<bool>,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let limits = config.limits;
         let origin = ledger.origin();
         let (name, epoch) = (origin.name().to_owned(), origin.epoch());
         let stage = ledger.look(|world| world.settings().stage.as_str());
-        Self {
+        let path = ledger.paths().views();
+        let (told, folded) = watch::channel(Health::default());
+        let tell = move |health: &Health| {
+            told.send_replace(health.clone());
+        };
+        let follower = Follower::start(&ledger, &path, VIEWS, Box::new(tell))?;
+        let views = Views::open(&path)?;
+        Ok(Self {
             ledger,
             limits,
             name,
@@ -68,8 +81,11 @@ impl App {
             streams: Arc::new(Streams::new(count(limits.streams), count(limits.streams_per_principal))),
             throttle: Throttle::new(&limits),
             log,
+            views,
+            follower,
+            folded,
             readers: Mutex::default(),
-        }
+        })
     }
 
     /// The newest released head: whoever was answered sees its own entries under it.
@@ -104,20 +120,22 @@ impl App {
         work: impl FnOnce(&Reader) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
         let app = Arc::clone(self);
-        self.blocking(move || {
-            let kept = app.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let reader = match kept {
-                Some(reader) => reader,
-                None => app.ledger.reader()?,
-            };
-            let done = work(&reader)?;
-            let mut readers = app.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            if readers.len() < READERS {
-                readers.push(reader);
-            }
-            Ok(done)
-        })
-        .await
+        self.blocking(move || app.read_here(work)).await
+    }
+
+    /// Reads the store on this thread.
+    pub(crate) fn read_here<T>(&self, work: impl FnOnce(&Reader) -> Result<T, Error>) -> Result<T, Error> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => self.ledger.reader()?,
+        };
+        let done = work(&reader)?;
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS {
+            readers.push(reader);
+        }
+        Ok(done)
     }
 }
 

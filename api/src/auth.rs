@@ -37,10 +37,14 @@ pub(crate) fn unauthenticated(app: &App, peer: IpAddr) -> Problem {
     }
 }
 
+/// Whether an address may try a credential that only the writer can check.
+pub(crate) fn may_try(app: &App, peer: IpAddr) -> Result<(), Problem> {
+    let wait = |seconds| waiting(seconds, "too many failed authentications from this address");
+    app.throttle.may_try(peer).map_err(wait)
+}
+
 fn waiting(seconds: u64, why: &str) -> Problem {
-    let mut problem = Problem::new(Code::TooManyRequests, why);
-    problem.retry_after = Some(seconds);
-    problem
+    Problem::new(Code::TooManyRequests, why).retry_after(seconds)
 }
 
 /// For whom a token speaks, and where its authority ends; nobody when it is not live.

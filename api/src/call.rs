@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use chancery_ledger::{Code, Viewer};
+use chancery_projections::View;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -29,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) peer: IpAddr,
     /// Who may look; on routes that are read.
     pub(crate) viewer: Option<Viewer>,
+    /// What is looked at; on routes of views.
+    pub(crate) view: Option<&'static View>,
     /// Who asked, for the log.
     pub(crate) who: Arc<OnceLock<String>>,
 }

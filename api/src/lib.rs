@@ -32,12 +32,13 @@ mod slots;
 mod spec;
 mod system;
 mod throttle;
+mod views;
 
 pub use config::{Config, Given, Setting, parse_file, settings};
 pub use limits::{LIMITS, Limit, Limits};
 pub use log::LogTo;
 pub use openapi::document as openapi;
 pub use problem::{MEDIA_TYPE, Problem, status};
-pub use routes::{COMMON, Method, Param, ROUTES, Route, Rule};
+pub use routes::{COMMON, Method, Param, ROUTES, Route, Rule, Which};
 pub use server::{Bound, serve};
 pub use spec::{Row, SPEC, row};

@@ -153,7 +153,7 @@ impl App {
         head(&mut out, "chancery_commit_seconds", "histogram", "Time of a commit, head and anchor included.");
         histogram(&mut out, "chancery_commit_seconds", "", &self.ledger.stats().commits);
         let wal = std::fs::metadata(self.ledger.paths().wal()).map_or(0, |found| found.len());
-        let m = &self.metrics;
+        let (m, views) = (&self.metrics, self.follower.health());
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let sized = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         for (name, kind, help, value) in [
@@ -179,6 +179,24 @@ impl App {
                 "Requests without a live credential.",
                 signed(m.failed_authentications.get()),
             ),
+            ("chancery_view_lag_entries", "gauge", "Released entries that are not in every view yet.", {
+                signed(self.size().saturating_sub(views.entries))
+            }),
+            (
+                "chancery_view_beats_total",
+                "counter",
+                "How often the fold looked for something to do: it grows as long as it runs.",
+                signed(views.beats),
+            ),
+            (
+                "chancery_view_skipped_total",
+                "counter",
+                "Entries that some view could not fold.",
+                signed(views.skipped),
+            ),
+            ("chancery_view_stopped", "gauge", "1 once the fold has stopped.", {
+                i64::from(views.stopped.is_some())
+            }),
             ("chancery_stream_clients", "gauge", "Open event streams.", sized(self.streams.len())),
             ("chancery_stream_frames_total", "counter", "Entries sent to streams.", signed(m.frames.get())),
             (

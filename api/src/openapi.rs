@@ -1,7 +1,7 @@
 //! What would a stranger's client be generated from? The table of routes and the declared actions as OpenAPI 3.1.
 
 use crate::problem::MEDIA_TYPE;
-use crate::routes::{COMMON, Method, ROUTES, Route, Rule};
+use crate::routes::{COMMON, Method, ROUTES, Route, Rule, Which};
 use chancery_ledger::domains::{ACTIONS, ActionSpec, Shape};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -114,6 +114,8 @@ fn rule(rule: Rule) -> String {
         Rule::Open => "open".to_owned(),
         Rule::Ask => "the action in the path".to_owned(),
         Rule::Read { action, view } => format!("{action} {view}"),
+        Rule::View(Which::Named) => "the access of the view in the path".to_owned(),
+        Rule::View(Which::Stream) => "the access of the stream in the query".to_owned(),
     }
 }
 
@@ -153,7 +155,7 @@ fn operation(route: &Route) -> Operation {
         rule: rule(route.rule),
         security: match route.rule {
             Rule::Open => json!([]),
-            Rule::Read { .. } => json!([{"token": []}]),
+            Rule::Read { .. } | Rule::View(_) => json!([{"token": []}]),
             Rule::Ask => json!([{"token": []}, {}]),
         },
         parameters,

@@ -16,6 +16,11 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 #[derive(Debug)]
 pub struct Problem {
     pub(crate) code: Code,
+    said: Box<Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
     detail: String,
     errors: Vec<Place>,
     hint: Option<String>,
@@ -23,8 +28,8 @@ pub struct Problem {
     hold: Option<String>,
     expected: Option<u64>,
     receipt: Option<Box<RawValue>>,
-    pub(crate) retry_after: Option<u64>,
-    pub(crate) allow: Option<String>,
+    retry_after: Option<u64>,
+    allow: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,7 +73,8 @@ pub fn status(code: Code) -> u16 {
         | Code::TooDeep
         | Code::HeaderMalformed
         | Code::IdempotencyKeyRequired
-        | Code::BadCursor => 400,
+        | Code::BadCursor
+        | Code::PageTokenInvalid => 400,
         Code::Unauthenticated => 401,
         Code::NotFound | Code::UnknownAction => 404,
         Code::MethodNotAllowed => 405,
@@ -77,7 +83,13 @@ pub fn status(code: Code) -> u16 {
         Code::UrlTooLong => 414,
         Code::UnsupportedMediaType => 415,
         Code::OverQuota | Code::TooManyRequests => 429,
-        Code::QueueFull | Code::StorageFull | Code::ClockSuspect | Code::Stopped | Code::NotReady => 503,
+        Code::QueueFull
+        | Code::StorageFull
+        | Code::ClockSuspect
+        | Code::Stopped
+        | Code::NotReady
+        | Code::Behind
+        | Code::ViewBuilding => 503,
         Code::AnswerTimeout => 504,
         code => match code.class() {
             Class::Invalid => 422,
@@ -96,18 +108,7 @@ impl Problem {
             _ if status(code) == 503 || status(code) == 429 => Some(1),
             _ => None,
         };
-        Self {
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            hint: None,
-            position: None,
-            hold: None,
-            expected: None,
-            receipt: None,
-            retry_after,
-            allow: None,
-        }
+        Self { code, said: Box::new(Said { detail: detail.into(), retry_after, ..Said::default() }) }
     }
 
     /// What is not there, and what may not be seen, are one answer.
@@ -118,18 +119,30 @@ impl Problem {
     /// A problem with one place of the request.
     pub(crate) fn at(code: Code, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let mut problem = Self::new(code, detail);
-        problem.errors.push(Place { code, pointer: pointer.into() });
+        problem.said.errors.push(Place { code, pointer: pointer.into() });
         problem
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.said.hint = Some(hint.into());
         self
     }
 
     /// The number that the key's next signature must have.
     pub(crate) fn expected(mut self, seq: Option<u64>) -> Self {
-        self.expected = seq;
+        self.said.expected = seq;
+        self
+    }
+
+    /// When it may be asked again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.said.retry_after = Some(seconds);
+        self
+    }
+
+    /// The methods that there are.
+    pub(crate) fn allow(mut self, methods: String) -> Self {
+        self.said.allow = Some(methods);
         self
     }
 
@@ -137,30 +150,31 @@ impl Problem {
     pub(crate) fn recorded(code: Code, receipt: &Receipt) -> Self {
         let said = receipt.message.clone();
         let mut problem = Self::new(code, said.unwrap_or_else(|| "the stored answer is no".to_owned()));
-        problem.position = Some(receipt.position.clone());
-        problem.hold.clone_from(&receipt.hold);
+        problem.said.position = Some(receipt.position.clone());
+        problem.said.hold.clone_from(&receipt.hold);
         if let Some(hold) = &receipt.hold {
-            problem.hint = Some(format!("let another principal approve the hold `{hold}`, then ask again"));
+            problem.said.hint =
+                Some(format!("let another principal approve the hold `{hold}`, then ask again"));
         }
-        problem.receipt = serde_json::value::to_raw_value(receipt).ok();
+        problem.said.receipt = serde_json::value::to_raw_value(receipt).ok();
         problem
     }
 
     /// The answer.
     pub(crate) fn into_response(self) -> Response<Body> {
-        let (row, status) = (row(self.code).unwrap_or_default(), status(self.code));
+        let (row, status, said) = (row(self.code).unwrap_or_default(), status(self.code), self.said);
         let text = serde_json::to_string(&Body9457 {
             kind: format!("/v1/codes/{}", self.code),
             title: row.meaning,
             status,
-            detail: &self.detail,
+            detail: &said.detail,
             code: self.code,
-            position: self.position.as_deref(),
-            errors: &self.errors,
-            hint: Some(self.hint.as_deref().unwrap_or(row.way_out)).filter(|hint| !hint.is_empty()),
-            hold: self.hold.as_deref(),
-            expected: self.expected,
-            receipt: self.receipt.as_deref(),
+            position: said.position.as_deref(),
+            errors: &said.errors,
+            hint: Some(said.hint.as_deref().unwrap_or(row.way_out)).filter(|hint| !hint.is_empty()),
+            hold: said.hold.as_deref(),
+            expected: said.expected,
+            receipt: said.receipt.as_deref(),
         });
         let mut response = Response::new(Body::from(text.unwrap_or_default()));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -169,10 +183,10 @@ impl Problem {
         if status == 401 {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"chancery\""));
         }
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = said.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
+        if let Some(allow) = said.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
             headers.insert(header::ALLOW, allow);
         }
         response
@@ -201,7 +215,7 @@ impl From<JsonError> for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error.code {
-            Code::Io | Code::Internal | Code::LedgerDamaged => {
+            Code::Io | Code::Internal | Code::LedgerDamaged | Code::ViewsDamaged => {
                 Self::new(error.code, "the ledger could not answer; its operator finds out why")
             }
             code => Self::new(code, error.message),

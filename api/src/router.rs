@@ -8,6 +8,7 @@ use crate::log::Line;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::routes::{Method, ROUTES, Route, Rule};
+use crate::views;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{RawPathParams, Request};
@@ -68,9 +69,8 @@ async fn answer(app: Arc<App>, rows: Rows, params: Vec<String>, request: Request
             None => {
                 let allowed = rows.iter().filter_map(|at| ROUTES.get(*at)).map(|row| row.method.as_str());
                 let allowed = allowed.collect::<Vec<_>>().join(", ");
-                let mut problem = Problem::new(Code::MethodNotAllowed, format!("here stands {allowed} only"));
-                problem.allow = Some(allowed);
-                Err(problem)
+                let problem = Problem::new(Code::MethodNotAllowed, format!("here stands {allowed} only"));
+                Err(problem.allow(allowed))
             }
         }
     };
@@ -134,18 +134,32 @@ async fn handle(
         Method::Get => Vec::new(),
         Method::Post => document(app, &parts, body).await?,
     };
-    let mut call =
-        Call { app: Arc::clone(app), params, query, parts, body, peer, viewer: None, who: Arc::clone(who) };
+    let mut call = Call {
+        app: Arc::clone(app),
+        params,
+        query,
+        parts,
+        body,
+        peer,
+        viewer: None,
+        view: None,
+        who: Arc::clone(who),
+    };
     let turn = async {
         let _turn = match route.rule {
             Rule::Open => None,
-            Rule::Read { .. } | Rule::Ask => {
+            Rule::Read { .. } | Rule::View(_) | Rule::Ask => {
                 let full = || Problem::new(Code::QueueFull, "too many requests wait for their turn");
                 Some(app.slots.enter().await.ok_or_else(full)?)
             }
         };
         match route.rule {
             Rule::Read { action, view } => call.viewer = Some(admit(&call, action, view).await?),
+            Rule::View(which) => {
+                let view = views::named(&call, which)?;
+                call.viewer = Some(admit(&call, view.access.action(), view.name).await?);
+                call.view = Some(view);
+            }
             Rule::Open | Rule::Ask => {}
         }
         (route.run)(call).await

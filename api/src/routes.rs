@@ -1,7 +1,7 @@
 //! Which questions does the server answer? Every route on one screen: method, path, who may, what it takes. SPEC 20.
 
 use crate::call::{Call, Reply};
-use crate::{actions, entries, events, me, operations, system};
+use crate::{actions, entries, events, me, operations, system, views};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -28,8 +28,19 @@ pub enum Rule {
         /// The view.
         view: &'static str,
     },
+    /// Who may look at the view that the path or the query names, in the same scope.
+    View(Which),
     /// Whoever the gate lets do the action in the path: the answer is the ledger's own.
     Ask,
+}
+
+/// By what a route says which view it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// By the first parameter of its path.
+    Named,
+    /// By the stream of a transcript, in its query.
+    Stream,
 }
 
 /// A query parameter.
@@ -92,6 +103,19 @@ const KIND: Param = Param { name: "kind", help: "only entries of this kind, or o
 const SCOPE: Param = Param { name: "scope", help: "only what is in this scope or within it" };
 const LIMIT: Param = Param { name: "limit", help: "at most so many: 100, and never over 1000" };
 const ENTITY: Param = Param { name: "entity", help: "only entries about this: `<kind>/<id>`" };
+const ROWS: Param = Param { name: "limit", help: "at most so many rows: 20, and never over 500" };
+const TOKEN: Param = Param { name: "page_token", help: "the page that follows, as the one before says it" };
+const ABOUT: Param = Param { name: "about", help: "only rows about this: `<kind> <id>`" };
+const STATE: Param = Param { name: "state", help: "only rows in this state" };
+const MIN: Param =
+    Param { name: "min_position", help: "not before the view has this position: `<epoch>.<position>`" };
+const WAIT: Param =
+    Param { name: "wait_ms", help: "wait so long for `min_position`: 5000, and never over 10000" };
+const OF_STREAM: Param = Param { name: "stream", help: "`operator`, `technical`, `audit` or `quarantine`" };
+const TABLE: &[Param] = &[SCOPE, ABOUT, STATE, ROWS, TOKEN, MIN, WAIT];
+const ROW: &[Param] = &[SCOPE, MIN, WAIT];
+const HISTORY: &[Param] = &[SCOPE, ROWS, TOKEN, MIN, WAIT];
+const TRANSCRIPT: &[Param] = &[OF_STREAM, SCOPE, ROWS, TOKEN, MIN, WAIT];
 const PAGE: &[Param] = &[AFTER, LIMIT, KIND, SCOPE];
 const STREAM: &[Param] = &[AFTER, SCOPE, KIND, ENTITY];
 
@@ -123,6 +147,13 @@ pub static ROUTES: &[Route] = &[
     route!(Post "/v1/actions/{id}/invoke" Rule::Ask, &[], JSON, &[200, 408, 409, 413, 415], actions::invoke, "Ask for an action; the answer is durable"),
     route!(Post "/v1/actions/{id}/preview" Rule::Ask, &[], JSON, &[200, 408, 409, 413, 415], actions::preview, "Say what the answer would be; nothing is appended"),
     route!(Get "/v1/me" read("me"), &[], JSON, &[200], me::me, "Who asks, and what it may do"),
+    route!(Get "/v1/views" read("views"), &[], JSON, &[200], views::list, "Which read models there are, and the question of each"),
+    route!(Get "/v1/views/{view}" Rule::View(Which::Named), TABLE, JSON, &[200, 304], views::page, "Rows of a read model"),
+    route!(Get "/v1/views/{view}/{key}" Rule::View(Which::Named), ROW, JSON, &[200, 304], views::row, "One row of a read model"),
+    route!(Get "/v1/entities/{kind}/{id}" read("entities"), ROW, JSON, &[200, 304, 409], views::entity, "How something is: state, freshness, what needs doing, what can be done"),
+    route!(Get "/v1/entities/{kind}/{id}/status" read("entities"), ROW, JSON, &[200, 304, 409], views::entity, "The same"),
+    route!(Get "/v1/entities/{kind}/{id}/timeline" read("timeline"), HISTORY, JSON, &[200, 304], views::timeline, "What happened to something, in order"),
+    route!(Get "/v1/transcripts/{job}" Rule::View(Which::Stream), TRANSCRIPT, JSON, &[200, 304], views::transcript, "What a worker said about a job"),
     route!(Get "/v1/entries" audit("entries"), PAGE, JSON, &[200, 409], entries::list, "Entries in a row, without private parts"),
     route!(Get "/v1/entries/{position}" audit("entries"), &[], JSON, &[200], entries::one, "One entry with the head and the path that sign it"),
     route!(Get "/v1/events" audit("events"), STREAM, "text/event-stream", &[200, 409], events::stream, "Entries as they are released"),

@@ -50,7 +50,7 @@ pub fn serve(ledger: Ledger, config: &Config, ready: impl FnOnce(Bound)) -> Resu
         Log::open(&config.access_log).map_err(|error| failed("open the access log", error))?;
     let (heads, watched) = watch::channel(ledger.released().head());
     let (close, closing) = watch::channel(false);
-    let app = Arc::new(App::new(ledger, config, log, watched, closing));
+    let app = Arc::new(App::new(ledger, config, log, watched, closing)?);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build();
     let runtime = runtime.map_err(|error| failed("start the server's threads", error))?;
@@ -106,7 +106,11 @@ pub fn serve(ledger: Ledger, config: &Config, ready: impl FnOnce(Bound)) -> Resu
         let _ = thread.join();
     }
     let closed = match Arc::into_inner(app) {
-        Some(app) => app.ledger.close(),
+        Some(App { ledger, follower, .. }) => {
+            let closed = ledger.close();
+            drop(follower);
+            closed
+        }
         None => Err(Error::new(Code::Internal, "something still holds the ledger")),
     };
     if let Some(writing) = writing {

@@ -19,7 +19,9 @@ pub struct Row {
 /// The row of SPEC 15 for a code.
 pub fn row(code: Code) -> Option<Row> {
     let start = format!("| `{code}` |");
-    let line = SPEC.lines().find(|line| line.starts_with(&start))?;
+    // A verdict of section 14 may have the same name.
+    let mut table = SPEC.lines().skip_while(|line| !line.starts_with("| code | class |"));
+    let line = table.find(|line| line.starts_with(&start))?;
     let mut cells = line.trim_matches('|').split(" | ").map(str::trim).skip(1);
     Some(Row { class: cells.next()?, meaning: cells.next()?, way_out: cells.next()? })
 }

@@ -77,6 +77,14 @@ impl Throttle {
         self.principals.take(principal.to_owned())
     }
 
+    /// Whether an address failed too often lately; the seconds to wait when it did.
+    pub(crate) fn may_try(&self, peer: IpAddr) -> Result<(), u64> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((since, count)) = failures.get(&peer) else { return Ok(()) };
+        let age = Instant::now().duration_since(*since).as_secs();
+        if *count > self.failures_per_minute && age < 60 { Err(60 - age) } else { Ok(()) }
+    }
+
     /// One failed authentication of an address; the seconds to wait when it is one too many.
     pub(crate) fn failed(&self, peer: IpAddr) -> Result<(), u64> {
         let now = Instant::now();

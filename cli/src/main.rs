@@ -7,6 +7,7 @@ mod diagnostic;
 mod drill;
 mod execute;
 mod exit;
+mod folded;
 mod known_hosts;
 mod machine;
 mod measure;

@@ -109,15 +109,12 @@ impl Remote {
         self.read(request.call())?.map_err(Problem::diagnostic)
     }
 
-    fn post(&self, path: &str, key: Option<&str>, body: &str) -> Result<Answered, Diagnostic> {
+    fn post(&self, path: &str, asked: &Request) -> Result<Answered, Diagnostic> {
         let mut request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        if let Some(key) = key {
-            request = request.header("Idempotency-Key", key);
-        }
-        self.read(request.send(body))
+        self.read(request.header("Idempotency-Key", asked.key.as_str()).send(&body(asked)))
     }
 
     /// The newest released head.
@@ -143,7 +140,7 @@ impl Remote {
             None => diagnostic,
         };
         let unsure = [Code::OutcomeUnknown, Code::AnswerTimeout];
-        match self.send(who, ask, "invoke", key.as_ref().map(IdempotencyKey::as_str)) {
+        match self.send(who, ask, "invoke") {
             Err(diagnostic) if diagnostic.code() == Code::Io => Err(again(diagnostic)),
             Err(diagnostic) => Err(diagnostic),
             Ok(Ok(text)) => {
@@ -167,24 +164,24 @@ impl Remote {
         struct Previewed {
             decision: Box<RawValue>,
         }
-        let text = self.send(who, ask, "preview", None)?.map_err(Problem::diagnostic)?;
+        let text = self.send(who, ask, "preview")?.map_err(Problem::diagnostic)?;
         let read = serde_json::from_str::<Previewed>(&text);
         read.map(|previewed| previewed.decision)
             .map_err(|_| Diagnostic::new(Code::Io, "the answer is no preview"))
     }
 
     /// Sends a request; who signs without knowing the number that is next is told it, and signs once more.
-    fn send(&self, who: &Who, ask: Ask, verb: &str, key: Option<&str>) -> Result<Answered, Diagnostic> {
+    fn send(&self, who: &Who, ask: Ask, verb: &str) -> Result<Answered, Diagnostic> {
         let origin = self.head()?.checkpoint.origin;
         let path = format!("/v1/actions/{}/{verb}", ask.action);
         let again = (matches!(who, Who::Key(..)) && ask.seq.is_none()).then(|| ask.clone());
         let request = assemble(&origin, |_| 1, who, ask)?;
-        let answered = self.post(&path, key, &body(&request))?;
+        let answered = self.post(&path, &request)?;
         match (answered, again) {
             (Err(Problem { expected: Some(seq), .. }), Some(mut ask)) => {
                 ask.seq = Some(seq);
                 let request = assemble(&origin, |_| seq, who, ask)?;
-                self.post(&path, key, &body(&request))
+                self.post(&path, &request)
             }
             (answered, _) => Ok(answered),
         }

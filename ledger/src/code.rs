@@ -199,6 +199,7 @@ codes! {
     KeyFileInvalid "key_file_invalid" Error;
     PinInvalid "pin_invalid" Invalid;
     PageTokenInvalid "page_token_invalid" Invalid;
+    Ambiguous "ambiguous" Conflict;
     NotAnExport "not_an_export" Invalid;
     Io "io" Error;
     Internal "internal" Error;

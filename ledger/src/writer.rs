@@ -372,6 +372,13 @@ impl Writer {
 
     /// Step 9: commit, sign, anchor. After this the entries may be answered.
     pub(crate) fn make_durable(&mut self, first: u64, entries: &[Sealed]) -> Result<()> {
+        let watch = Stopwatch::start();
+        let made = self.write_down(first, entries);
+        self.stats.commits.observe(u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX));
+        made
+    }
+
+    fn write_down(&mut self, first: u64, entries: &[Sealed]) -> Result<()> {
         if let Some(sample) = entries.first() {
             second_opinion(&sample.leaf)?;
         }
@@ -395,7 +402,6 @@ impl Writer {
                 position: e.position,
             })
             .collect();
-        let watch = Stopwatch::start();
         let previous = self.stored_form_of_head()?;
         self.trace.point(Point::BeforeCommit);
         let batch = Batch { entries, tiles: &tiles, ended: &ended, previous };
@@ -418,7 +424,6 @@ impl Writer {
         self.trace.point(Point::AfterAnchor);
         // What was written to files that are no longer there is answered to nobody.
         self.watch.check()?;
-        self.stats.commits.observe(u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX));
         self.head = Arc::new(note);
         Ok(())
     }

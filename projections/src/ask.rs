@@ -232,7 +232,7 @@ pub(crate) fn item(view: &View, row: &Row, show: &Show<'_>) -> Result<Value> {
     ] {
         members.insert(name.to_owned(), value);
     }
-    if let Some(until) = row.until {
+    if let Some(until) = row.until.filter(|until| show.now < *until) {
         members.insert("changes_at".to_owned(), Value::from(until));
     }
     match shown {

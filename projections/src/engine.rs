@@ -8,8 +8,8 @@ use crate::view::{Poison, View};
 use chancery_ledger::format::checkpoint::Checkpoint;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::hash::Digest;
-use chancery_ledger::store::Reader;
-use chancery_ledger::{Error, Result};
+use chancery_ledger::store::{Lock, Reader};
+use chancery_ledger::{Code, Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -21,8 +21,10 @@ pub const BATCH: u64 = 1024;
 pub struct Engine {
     writer: Writer,
     views: &'static [&'static View],
-    /// The cursor of each view's present version, in the order of the views.
+    /// The cursor of the build that is folded of each view, in the order of the views.
     cursors: Vec<Cursor>,
+    /// Nobody else folds into this file.
+    _lock: Lock,
 }
 
 /// What one step did.
@@ -36,48 +38,80 @@ pub enum Step {
 
 impl Engine {
     /// Opens the views' file: a view that it does not have in this version is built, beside the one that is read when
-    /// there is an older one; what no view is asked for any more is dropped.
+    /// there is an older one; what no view is asked for any more is dropped. Who folds already is not disturbed.
     pub fn open(path: &Path, ledger: &str, views: &'static [&'static View]) -> Result<Self> {
+        let lock = Lock::take(&path.with_extension("lock")).map_err(|error| match error.code {
+            Code::Locked => {
+                let text = format!("another process folds the views: `{}` is its", path.display());
+                Error::new(Code::Locked, text)
+            }
+            _ => error,
+        })?;
         let writer = Writer::open(path, ledger)?;
         let known = writer.cursors()?;
+        let has = |view: &View| known.iter().any(|c| c.view == view.name && c.version == view.version);
+        // What could not be folded is found again only where everything is folded again.
+        let all = !known.is_empty() && views.iter().any(|view| view.name == letters::VIEW.name && !has(view));
+        let mut engine = Self { writer, views, cursors: Vec::new(), _lock: lock };
         for view in views {
             let of: Vec<&Cursor> = known.iter().filter(|cursor| cursor.view == view.name).collect();
-            if !of.iter().any(|cursor| cursor.version == view.version) {
-                writer.begin_view(view, of.is_empty())?;
-            }
-            // A third version is one that was being built when this build was put in place.
-            for stale in of.iter().filter(|cursor| cursor.version != view.version && !cursor.live) {
-                writer.drop_view(&stale.view, stale.version)?;
+            let present = |cursor: &&&Cursor| cursor.version == view.version && !all;
+            // One that is being built beside goes on being built.
+            let goes_on = of.iter().filter(present).min_by_key(|cursor| cursor.live);
+            match goes_on {
+                Some(cursor) => engine.cursors.push((*cursor).clone()),
+                None => engine.cursors.push(next_build(view, &known)),
             }
         }
-        for gone in known.iter().filter(|cursor| !views.iter().any(|view| view.name == cursor.view)) {
-            writer.drop_view(&gone.view, gone.version)?;
-        }
-        let known = writer.cursors()?;
-        let present = |view: &&&View| {
-            let is = |cursor: &&Cursor| cursor.view == view.name && cursor.version == view.version;
-            known.iter().find(is).cloned()
-        };
-        let cursors: Vec<Cursor> = views.iter().filter_map(|view| present(&view)).collect();
-        Ok(Self { writer, views, cursors })
+        engine.writer.together(|writer| {
+            let cursors = &engine.cursors;
+            for cursor in known.iter().filter(|one| !cursors.contains(one)) {
+                // A third build is one that was being made when this program was put in its place.
+                if !cursor.live || !views.iter().any(|view| view.name == cursor.view) {
+                    writer.remove(cursor)?;
+                }
+            }
+            let fresh = views.iter().zip(cursors).filter(|(_, cursor)| !known.contains(cursor));
+            fresh.into_iter().try_for_each(|(view, cursor)| writer.create(view, cursor))
+        })?;
+        Ok(engine)
     }
 
-    /// Builds a view anew, beside the one that is read until the new one has caught up.
+    /// Builds every view anew.
+    pub fn rebuild_all(&mut self) -> Result<()> {
+        match self.letters() {
+            Some(_) => self.rebuild(letters::VIEW.name),
+            None => self.views.iter().try_for_each(|view| self.rebuild(view.name)),
+        }
+    }
+
+    /// Builds a view anew, beside the one that is read until the new one has caught up. With the dead letters, all are.
     pub fn rebuild(&mut self, name: &str) -> Result<()> {
-        let Some(at) = self.views.iter().position(|view| view.name == name) else { return Ok(()) };
-        let (Some(view), Some(cursor)) = (self.views.get(at), self.cursors.get_mut(at)) else {
-            return Ok(());
-        };
-        // One version has one table: what is rebuilt in place is read as it grows.
-        self.writer.drop_view(view.name, view.version)?;
-        self.writer.begin_view(view, true)?;
-        letters::forget(&self.writer, self.views, view)?;
-        let fresh = self.writer.cursors()?.into_iter();
-        let is = |one: &Cursor| one.view == view.name && one.version == view.version;
-        if let Some(fresh) = fresh.into_iter().find(is) {
+        let known = self.writer.cursors()?;
+        let letters = self.letters();
+        for (view, cursor) in self.views.iter().zip(&mut self.cursors) {
+            if view.name != name && name != letters::VIEW.name {
+                continue;
+            }
+            let fresh = next_build(view, &known);
+            self.writer.together(|writer| {
+                if !cursor.live {
+                    writer.remove(cursor)?;
+                }
+                if let Some(table) = letters.as_deref().filter(|_| name != letters::VIEW.name) {
+                    letters::begin(writer, table, view.name)?;
+                }
+                writer.create(view, &fresh)
+            })?;
             *cursor = fresh;
         }
         Ok(())
+    }
+
+    /// Where the dead letters stand, when there is a view of them.
+    fn letters(&self) -> Option<String> {
+        let own = self.cursors.iter().find(|cursor| cursor.view == letters::VIEW.name);
+        own.map(Cursor::table)
     }
 
     /// Entries that every view has.
@@ -111,7 +145,7 @@ impl Engine {
                 "the views hold {} entries, the ledger has {}: they are of another ledger, or of a later copy",
                 ahead.entries, head.size
             );
-            return Err(Error::new(chancery_ledger::Code::ViewsDamaged, text));
+            return Err(Error::new(Code::ViewsDamaged, text));
         }
         let behind = |live: bool| {
             let of = self.cursors.iter().filter(|cursor| cursor.live == live && cursor.entries < head.size);
@@ -130,15 +164,26 @@ impl Engine {
         Ok(Step::Folded(to))
     }
 
-    /// What was built beside is read from now on.
+    /// What was built beside is read from now on, all of it at once.
     fn switch(&mut self) -> Result<()> {
-        for (view, cursor) in self.views.iter().zip(&mut self.cursors) {
-            if !cursor.live {
-                self.writer.make_live(view)?;
-                cursor.live = true;
-            }
+        let fresh: Vec<&mut Cursor> = self.cursors.iter_mut().filter(|cursor| !cursor.live).collect();
+        if fresh.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let names: Vec<String> = fresh.iter().map(|cursor| cursor.view.clone()).collect();
+        for cursor in fresh {
+            cursor.live = true;
+        }
+        let letters = self.letters();
+        self.writer.together(|writer| {
+            for cursor in self.cursors.iter().filter(|cursor| names.contains(&cursor.view)) {
+                writer.make_live(cursor)?;
+                if let Some(table) = &letters {
+                    letters::switch(writer, table, &cursor.view)?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn fold(
@@ -157,7 +202,7 @@ impl Engine {
         };
         if let Some(other) = cursors.iter().find(|cursor| cursor.address != prev) {
             return Err(Error::new(
-                chancery_ledger::Code::ViewsDamaged,
+                Code::ViewsDamaged,
                 format!(
                     "view `{}` was folded from another entry {} than the ledger has",
                     other.view,
@@ -165,6 +210,7 @@ impl Engine {
                 ),
             ));
         }
+        let tables: Vec<String> = cursors.iter().map(Cursor::table).collect();
         let mut overlays: Vec<Overlay> = views.iter().map(|_| Overlay::default()).collect();
         let mut letters: Vec<Letter> = Vec::new();
         let mut time = 0;
@@ -172,14 +218,15 @@ impl Engine {
         reader.leaves(from..to, |position, leaf| {
             prev = see(leaf, position, prev, &mut |seen| {
                 time = seen.time;
-                for ((view, overlay), cursor) in views.iter().zip(&mut overlays).zip(&mut cursors) {
-                    match fold_one(writer, view, overlay, seen) {
+                let each = views.iter().zip(&tables).zip(&mut overlays).zip(&mut cursors);
+                for (((view, table), overlay), cursor) in each {
+                    match fold_one(writer, table, view, overlay, seen) {
                         Ok(()) if overlay.keep() => cursor.changed = position,
                         Ok(()) => {}
                         Err(poison) => {
                             overlay.take_back();
                             cursor.skipped += 1;
-                            letters.push(Letter::new(view, seen, &poison));
+                            letters.push(Letter::new(view, !cursor.live, seen, &poison));
                         }
                     }
                 }
@@ -187,29 +234,33 @@ impl Engine {
             })?;
             Ok(())
         })?;
-        self.writer.begin()?;
-        for (view, overlay) in views.iter().zip(&mut overlays) {
-            self.writer.write(view, overlay.drain())?;
-        }
-        if letters::write(&self.writer, self.views, &letters)?
-            && let Some(last) = letters.last()
-        {
-            let own = |cursor: &&mut Cursor| cursor.view == letters::VIEW.name;
-            if let Some(cursor) = cursors.iter_mut().find(own) {
-                cursor.changed = last.position;
-            } else if let Some(cursor) = self.cursors.iter_mut().find(own) {
-                cursor.changed = cursor.changed.max(last.position);
-                self.writer.advance(cursor)?;
-            }
-        }
+        let own_letters = self.letters().zip(letters.last().map(|last| last.position));
         for cursor in &mut cursors {
             (cursor.entries, cursor.address, cursor.time) = (to, prev, time);
             if to == head.size {
                 cursor.head = (head.size, hex(&head.root));
             }
-            self.writer.advance(cursor)?;
         }
-        self.writer.commit()?;
+        let mut beside = None;
+        if let Some((_, last)) = &own_letters {
+            let own = |cursor: &&mut Cursor| cursor.view == letters::VIEW.name;
+            match cursors.iter_mut().find(own) {
+                Some(cursor) => cursor.changed = *last,
+                None => beside = self.cursors.iter_mut().find(own),
+            }
+            if let Some(cursor) = &mut beside {
+                cursor.changed = cursor.changed.max(*last);
+            }
+        }
+        self.writer.together(|writer| {
+            for (table, overlay) in tables.iter().zip(&mut overlays) {
+                writer.write(table, overlay.drain())?;
+            }
+            if let Some((table, _)) = &own_letters {
+                letters::write(writer, table, &letters)?;
+            }
+            cursors.iter().chain(beside.as_deref()).try_for_each(|cursor| writer.advance(cursor))
+        })?;
         for (at, cursor) in group.iter().zip(cursors) {
             if let Some(own) = self.cursors.get_mut(*at) {
                 *own = cursor;
@@ -219,9 +270,18 @@ impl Engine {
     }
 }
 
+/// A build that there is not yet: read at once when no other is.
+fn next_build(view: &View, known: &[Cursor]) -> Cursor {
+    let of = |cursor: &&Cursor| cursor.view == view.name;
+    let builds = known.iter().filter(of).filter(|cursor| cursor.version == view.version);
+    let build = builds.map(|cursor| cursor.build).max().map_or(0, |last| last + 1);
+    Cursor::new(view, build, !known.iter().any(|cursor| of(&cursor) && cursor.live))
+}
+
 /// Folds one entry into one view; a fold that breaks an assertion is a fold that could not.
 fn fold_one(
     writer: &Writer,
+    table: &str,
     view: &View,
     overlay: &mut Overlay,
     seen: &Seen<'_>,
@@ -229,7 +289,7 @@ fn fold_one(
     if let Some(why) = seen.unread {
         return Err(Poison::new(format!("`{}` cannot be read: {why}", seen.kind)));
     }
-    let load = |key: &str| writer.load(view, key);
+    let load = |key: &str| writer.load(table, key);
     let mut rows = Rows::new(overlay, &load);
     match catch_unwind(AssertUnwindSafe(|| (view.fold)(&mut rows, seen))) {
         Ok(done) => done,

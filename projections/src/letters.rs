@@ -32,6 +32,8 @@ pub(crate) static VIEW: View = View {
 pub(crate) struct Letter {
     view: &'static str,
     version: u32,
+    /// Whether the view is built beside the one that is read.
+    beside: bool,
     pub(crate) position: u64,
     kind: String,
     reason: String,
@@ -50,10 +52,11 @@ struct Body {
 }
 
 impl Letter {
-    pub(crate) fn new(view: &View, seen: &Seen<'_>, poison: &Poison) -> Self {
+    pub(crate) fn new(view: &View, beside: bool, seen: &Seen<'_>, poison: &Poison) -> Self {
         Self {
             view: view.name,
             version: view.version,
+            beside,
             position: seen.position,
             kind: seen.kind.to_owned(),
             reason: poison.reason().to_owned(),
@@ -62,7 +65,9 @@ impl Letter {
 
     fn key(&self) -> String {
         let text = format!("{} {} {} {}", self.view, self.version, self.kind, self.reason);
-        hex(ITEM.digest(text.as_bytes()).0.first_chunk::<16>().unwrap_or(&[0; 16]))
+        let key = hex(ITEM.digest(text.as_bytes()).0.first_chunk::<16>().unwrap_or(&[0; 16]));
+        // Nobody is shown what a view cannot fold before the view itself is read.
+        if self.beside { format!("+{key}") } else { key }
     }
 }
 
@@ -78,19 +83,15 @@ fn broken(poison: &Poison) -> Error {
     Error::new(Code::ViewsDamaged, poison.reason().to_owned())
 }
 
-/// Writes them; gives whether there was any. In the same commit as what was folded.
-pub(crate) fn write(writer: &Writer, views: &[&'static View], letters: &[Letter]) -> Result<bool> {
-    if letters.is_empty() || !views.iter().any(|view| view.name == VIEW.name) {
-        return Ok(false);
-    }
+/// Writes them into the table of the letters. In the same commit as what was folded.
+pub(crate) fn write(writer: &Writer, table: &str, letters: &[Letter]) -> Result<()> {
     let mut overlay = Overlay::default();
-    let load = |key: &str| writer.load(&VIEW, key);
+    let load = |key: &str| writer.load(table, key);
     for letter in letters {
         let mut rows = Rows::new(&mut overlay, &load);
         add(&mut rows, letter).map_err(|poison| broken(&poison))?;
     }
-    writer.write(&VIEW, overlay.drain())?;
-    Ok(true)
+    writer.write(table, overlay.drain())
 }
 
 fn add(rows: &mut Rows<'_>, letter: &Letter) -> std::result::Result<(), Poison> {
@@ -115,8 +116,8 @@ fn add(rows: &mut Rows<'_>, letter: &Letter) -> std::result::Result<(), Poison> 
     }
     rows.put(Row {
         key,
-        scope: "/".to_owned(),
-        about: format!("view {}", letter.view),
+        scope: if letter.beside { String::new() } else { "/".to_owned() },
+        about: about(letter.view),
         state: letter.version.to_string(),
         rank: rank(letter.position),
         until: None,
@@ -126,10 +127,16 @@ fn add(rows: &mut Rows<'_>, letter: &Letter) -> std::result::Result<(), Poison> 
     Ok(())
 }
 
-/// Forgets what a view could not fold: it is built anew.
-pub(crate) fn forget(writer: &Writer, views: &[&'static View], view: &View) -> Result<()> {
-    match views.iter().any(|view| view.name == VIEW.name) {
-        true => writer.forget(&VIEW, &format!("view {}", view.name)),
-        false => Ok(()),
-    }
+fn about(view: &str) -> String {
+    format!("view {view}")
+}
+
+/// A view that was built beside is read from now on: so are its letters, and no others of it.
+pub(crate) fn switch(writer: &Writer, table: &str, view: &str) -> Result<()> {
+    writer.replace(table, &about(view), "/")
+}
+
+/// A view begins anew beside the one that is read: its letters do, too.
+pub(crate) fn begin(writer: &Writer, table: &str, view: &str) -> Result<()> {
+    writer.forget(table, &about(view))
 }

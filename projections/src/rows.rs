@@ -1,7 +1,10 @@
 //! Through what does a fold read and write its rows? An overlay over the stored ones: what one entry did is taken
 //! back when it cannot be folded, and each row is written once a batch.
 
-use crate::view::{NOTE, Poison, Row};
+use crate::seen::Seen;
+use crate::view::{NOTE, Poison, Row, text};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// Reads a stored row of the view that is being folded.
@@ -43,6 +46,47 @@ impl<'a> Rows<'a> {
     /// Writes a row; one of the same key is replaced.
     pub fn put(&mut self, row: Row) {
         self.set(row.key.clone(), Some(row));
+    }
+
+    /// Changes the row of this key, which must be there.
+    pub fn amend<T: Serialize + DeserializeOwned>(
+        &mut self,
+        key: &str,
+        seen: &Seen<'_>,
+        change: impl FnOnce(&mut Row, &mut T),
+    ) -> Result<(), Poison> {
+        match self.amend_known(key, seen, change)? {
+            true => Ok(()),
+            false => {
+                Err(Poison::new(format!("`{}` is about something that the view does not have", seen.kind)))
+            }
+        }
+    }
+
+    /// Changes the row of this key, and gives whether it is there.
+    pub fn amend_known<T: Serialize + DeserializeOwned>(
+        &mut self,
+        key: &str,
+        seen: &Seen<'_>,
+        change: impl FnOnce(&mut Row, &mut T),
+    ) -> Result<bool, Poison> {
+        let Some(mut row) = self.get(key)? else { return Ok(false) };
+        let mut body: T = row.read()?;
+        change(&mut row, &mut body);
+        row.changed = seen.position;
+        row.body = text(&body)?;
+        self.put(row);
+        Ok(true)
+    }
+
+    /// What the view keeps for itself under a key.
+    pub fn memo<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Poison> {
+        self.get(&format!("{NOTE}{key}"))?.map(|row| row.read()).transpose()
+    }
+
+    /// Forgets it.
+    pub fn forget(&mut self, key: &str) {
+        self.remove(&format!("{NOTE}{key}"));
     }
 
     /// Takes a row away, when it is there.

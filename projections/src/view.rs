@@ -84,7 +84,7 @@ pub const NOTE: char = '~';
 pub struct Row {
     /// Unique within the view.
     pub key: String,
-    /// Where it counts: who may read that scope may read the row.
+    /// Where it counts: who may read that scope may read the row; nobody may when it is empty.
     pub scope: String,
     /// What it is about, `<kind> <id>` where it is an entity.
     pub about: String,
@@ -113,6 +113,16 @@ impl Row {
             changed: seen.position,
             body: text(body)?,
         })
+    }
+
+    /// What a view keeps for itself: its folds read it, and nobody is shown it.
+    pub fn memo<T: Serialize>(
+        key: impl std::fmt::Display,
+        seen: &Seen<'_>,
+        body: &T,
+    ) -> Result<Self, Poison> {
+        let row = Self::new(format!("{NOTE}{key}"), seen, body)?;
+        Ok(Self { scope: String::new(), about: String::new(), rank: 0, ..row })
     }
 
     /// With another state.

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod queues;
 pub mod run;
 pub mod scenario;
+pub mod server;
 pub mod site;
 pub mod story;
 pub mod strikes;

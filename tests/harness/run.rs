@@ -145,8 +145,8 @@ impl Template {
 
 impl Run {
     /// The ledger as far as it was told.
-    pub fn ledger(&mut self) -> &chancery_ledger::Ledger {
-        &self.story().ledger
+    pub fn ledger(&self) -> &chancery_ledger::Ledger {
+        &self.story.as_ref().expect("a story").ledger
     }
 
     fn of(home: Home, story: Story, oracle: Oracle) -> Self {

@@ -16,7 +16,7 @@ trap 'rm -rf "$copy"' EXIT
 patch() { (cd "$copy" && GIT_CEILING_DIRECTORIES="$copy/.." git apply "$@"); }
 
 if [[ ${1:-} == --check ]]; then
-    tar -C "$root" -cf - cli/src ledger/src | tar -C "$copy" -xf -
+    tar -C "$root" -cf - api/src cli/src ledger/src projections/src | tar -C "$copy" -xf -
     failed=0
     for file in "$here"/*.patch; do
         patch --check "$file" || { echo "does not apply: $(basename "$file")"; failed=1; }

@@ -3,8 +3,8 @@
 mod candidate;
 mod casbin;
 mod cedar;
-mod mesh;
-mod ours;
+mod floor;
+mod piped;
 mod reference;
 mod rego;
 mod report;
@@ -14,10 +14,10 @@ mod world;
 
 use crate::Done;
 use candidate::Candidate;
-use request::Asked;
+use request::{Asked, Denial};
 use rounds::Plan;
 use std::env::var_os;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use world::World;
 
 const USAGE: &str = "Usage: peers gate [--rounds N] [--requests N] [--only TEXT] [--json] [--smoke]
@@ -28,6 +28,7 @@ const USAGE: &str = "Usage: peers gate [--rounds N] [--requests N] [--only TEXT]
   --json          figures on standard output, the table on standard error
   --smoke         a small world and a few requests: does it run, and is everybody right?
 
+  PEERS_CHANCERY   the program of `chancery/` [default: chancery/target/release/chancery-gate]
   PEERS_AGENTMESH  the program of `agentmesh/` [default: agentmesh/target/release/agentmesh-gate]";
 
 /// What was asked of this program.
@@ -82,13 +83,36 @@ fn worlds(plan: &Plan) -> Done<[(World, Vec<Asked>); 2]> {
     Ok([one(plan.many)?, one(plan.few)?])
 }
 
+/// A gate by its name, and what its rules cannot say.
+type Named = (&'static str, &'static [Denial]);
+
+/// Gates that cannot be linked here: the variable that names their program, where cargo puts it, and its gates, each in
+/// the large world or the small one.
+const CHILDREN: [(&str, &str, &[(Named, bool)]); 2] = [
+    (
+        "PEERS_CHANCERY",
+        "chancery/target/release/chancery-gate",
+        &[(("chancery", &[]), true), (("chancery-prebuilt", &[]), true), (("chancery-prebuilt", &[]), false)],
+    ),
+    (
+        "PEERS_AGENTMESH",
+        "agentmesh/target/release/agentmesh-gate",
+        &[
+            (("agentmesh-policy", &[Denial::Expired]), false),
+            (("agentmesh-policy", &[Denial::Expired]), true),
+            (("agentmesh-scopes", &[Denial::Expired]), true),
+            (("agentmesh-rego", &[]), true),
+        ],
+    ),
+];
+
 /// Measures all that are at hand, and gives the table and the figures.
 pub(crate) fn run(args: &Args) -> Done<(String, crate::report::Figures)> {
     let plan = &args.plan;
     let [(many, asked), (few, fewer)] = worlds(plan)?;
     let mut gates: Vec<(Box<dyn Candidate>, &[Asked])> = vec![
-        (Box::new(ours::Floor::new(&many)?), &asked),
-        (Box::new(ours::Floor::new(&few)?), &fewer),
+        (Box::new(floor::Floor::new(&many)?), &asked),
+        (Box::new(floor::Floor::new(&few)?), &fewer),
         (Box::new(rego::Rego::registers(&many)?), &asked),
         (Box::new(rego::Rego::prebuilt(&many)?), &asked),
         (Box::new(rego::Rego::compiled(&many)?), &asked),
@@ -98,15 +122,19 @@ pub(crate) fn run(args: &Args) -> Done<(String, crate::report::Figures)> {
         (Box::new(casbin::Casbin::new(&many)?), &asked),
     ];
     let mut skipped = Vec::new();
-    let built = crate::here().join("agentmesh/target/release/agentmesh-gate");
-    let program = var_os("PEERS_AGENTMESH").map_or(built, PathBuf::from);
-    if program.is_file() {
-        for (gate, grants) in [(0, plan.few), (0, plan.many), (1, plan.many), (2, plan.many)] {
-            let mesh = mesh::Mesh::start(&program, gate, grants, plan.requests)?;
-            gates.push((Box::new(mesh), if grants == plan.few { &fewer } else { &asked }));
+    for (variable, at, children) in CHILDREN {
+        let built = crate::here().join(at);
+        let program = var_os(variable).map_or(built, PathBuf::from);
+        if program.is_file() {
+            for &(gate, large) in children {
+                let (grants, asked) = if large { (plan.many, &asked) } else { (plan.few, &fewer) };
+                let child = piped::Piped::start(&program, gate, grants, plan.requests)?;
+                gates.push((Box::new(child), asked));
+            }
+        } else {
+            let workspace = Path::new(at).iter().next().unwrap_or_default().display().to_string();
+            skipped.push(format!("SKIPPED {workspace}: build `{workspace}/`, or set {variable}"));
         }
-    } else {
-        skipped.push("SKIPPED agentmesh: build `agentmesh/`, or set PEERS_AGENTMESH".to_owned());
     }
     if let Some(only) = &args.only {
         gates.retain(|(gate, _)| gate.name() == report::FLOOR || gate.name().contains(only.as_str()));

@@ -20,6 +20,7 @@ mod serve;
 mod show;
 mod sweep;
 mod verify;
+mod view;
 mod worker;
 
 pub(crate) use checkpoint::newest;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Show(show::Args),
     /// List entries
     Log(log::Args),
+    /// Ask the read models, and compare them with the ledger
+    View(view::Args),
     /// Verify an export or a live ledger, offline
     Verify(verify::Args),
     /// Print the newest released head
@@ -119,6 +122,7 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Serve(args) => serve::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Log(args) => log::run(&args, out),
+        Command::View(args) => view::run(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::Checkpoint(args) => checkpoint::run(&args, out),
         Command::Export(args) => export::run(&args, out),

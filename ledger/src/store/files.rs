@@ -58,6 +58,11 @@ impl Paths {
         self.dir.join("snapshot")
     }
 
+    /// The rows of views, which can be deleted.
+    pub fn views(&self) -> PathBuf {
+        self.dir.join("projections.db")
+    }
+
     /// The lock.
     pub fn lock(&self) -> PathBuf {
         self.dir.join("lock")

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The lock; it is released when this is dropped, and by the operating system when the process ends.
 #[derive(Debug)]
-pub(crate) struct Lock(File);
+pub struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
@@ -18,7 +18,7 @@ impl Drop for Lock {
 
 impl Lock {
     /// Takes the lock, or says that another process has it.
-    pub(crate) fn take(path: &Path) -> Result<Self> {
+    pub fn take(path: &Path) -> Result<Self> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)

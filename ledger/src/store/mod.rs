@@ -20,7 +20,7 @@ pub use files::{
     Paths, open_fingerprint_key, read_fingerprint_key, read_private, read_secret, write_new, write_secret,
 };
 pub(crate) use index::Index;
-pub(crate) use lock::Lock;
+pub use lock::Lock;
 pub use open::{PAGE_SIZE, check_library};
 pub(crate) use open::{create_schema, open_writer};
 pub use read::{Reader, Row, StoredEnded};

@@ -12,23 +12,22 @@ use crate::view::{Index, Row, View};
 use chancery_ledger::{Code, Error};
 use rusqlite::Row as Found;
 
-/// The table of one version of a view.
-fn table(name: &str, version: u32) -> String {
-    format!("view_{name}_{version}")
+/// The table of one build of one version of a view.
+fn table(name: &str, version: u32, build: u32) -> String {
+    format!("view_{name}_{version}_{build}")
 }
 
 /// What creates it.
-fn create(view: &View) -> String {
-    let table = table(view.name, view.version);
+fn create(view: &View, table: &str) -> String {
     let mut sql = format!(
         "CREATE TABLE {table} (key TEXT PRIMARY KEY, scope TEXT NOT NULL, about TEXT NOT NULL, state TEXT NOT NULL, \
          rank INTEGER NOT NULL, until INTEGER, changed INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     );
     for index in view.indexes {
         let (name, columns) = match index {
-            Index::About => ("about", "about, rank, key"),
-            Index::State => ("state", "state, rank, key"),
-            Index::Rank => ("rank", "rank, key"),
+            Index::About => ("about", "about, rank, key) WHERE (scope <> ''"),
+            Index::State => ("state", "state, rank, key) WHERE (scope <> ''"),
+            Index::Rank => ("rank", "rank, key) WHERE (scope <> ''"),
             Index::Until => ("until", "until) WHERE (until IS NOT NULL"),
         };
         sql.push_str(&format!("CREATE INDEX {table}_{name} ON {table} ({columns});"));

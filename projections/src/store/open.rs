@@ -17,7 +17,7 @@ fn harden(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::from_secs(5))
 }
 
-/// Opens or creates the file for folding; one of another layout or another ledger is made anew.
+/// Opens or creates the file for folding; one of another layout or of another ledger is refused.
 pub(crate) fn open_writer(path: &Path, ledger: &str) -> Result<Connection> {
     let conn = Connection::open(path).map_err(failed)?;
     harden(&conn).map_err(failed)?;
@@ -28,12 +28,13 @@ pub(crate) fn open_writer(path: &Path, ledger: &str) -> Result<Connection> {
         .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", [], |row| row.get(0))
         .map_err(failed)?;
     if known == 0 {
-        let sql = format!(
-            "BEGIN IMMEDIATE; {} INSERT INTO meta VALUES ('layout', '{LAYOUT}'); COMMIT;",
+        let begin = format!(
+            "BEGIN IMMEDIATE; {} INSERT INTO meta VALUES ('layout', '{LAYOUT}');",
             include_str!("schema.sql")
         );
-        conn.execute_batch(&sql).map_err(failed)?;
+        conn.execute_batch(&begin).map_err(failed)?;
         conn.execute("INSERT INTO meta VALUES ('ledger', ?1)", [ledger]).map_err(failed)?;
+        conn.execute_batch("COMMIT").map_err(failed)?;
         return Ok(conn);
     }
     check(&conn, Some(ledger))?;

@@ -1,8 +1,8 @@
 //! Which rows answer a question? Filters, one page at a time, and what an unchanged answer is recognised by.
 
 use super::write::{CURSOR, Cursor, cursor};
-use super::{COLUMNS, failed, row, table};
-use crate::view::{Index, NOTE, Order, Row, View};
+use super::{COLUMNS, failed, row};
+use crate::view::{Index, Order, Row, View};
 use chancery_ledger::Result;
 use chancery_ledger::format::ids::Scope;
 use rusqlite::types::Value;
@@ -23,7 +23,7 @@ pub(crate) struct Filter<'a> {
     pub(crate) limit: usize,
 }
 
-/// The version of a view that queries read, with how far it has come.
+/// The build of a view that queries read, with how far it has come.
 pub(crate) fn live(conn: &Connection, view: &View) -> Result<Option<Cursor>> {
     let sql = format!("{CURSOR} WHERE view = ?1 AND live = 1");
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
@@ -32,7 +32,7 @@ pub(crate) fn live(conn: &Connection, view: &View) -> Result<Option<Cursor>> {
 
 /// The row of a key.
 pub(crate) fn find(conn: &Connection, at: &Cursor, key: &str) -> Result<Option<Row>> {
-    let sql = format!("SELECT {COLUMNS} FROM {} WHERE key = ?1", table(&at.view, at.version));
+    let sql = format!("SELECT {COLUMNS} FROM {} WHERE key = ?1", at.table());
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
     query.query_row([key], row).optional().map_err(failed)
 }
@@ -50,8 +50,7 @@ fn scoped(within: &Scope, values: &mut Vec<Value>) -> String {
 
 /// A page of rows.
 pub(crate) fn page(conn: &Connection, view: &View, at: &Cursor, filter: &Filter<'_>) -> Result<Vec<Row>> {
-    let mut sql =
-        format!("SELECT {COLUMNS} FROM {} WHERE substr(key, 1, 1) <> '{NOTE}'", table(&at.view, at.version));
+    let mut sql = format!("SELECT {COLUMNS} FROM {} WHERE scope <> ''", at.table());
     let mut values: Vec<Value> = Vec::new();
     let add = |values: &mut Vec<Value>, value: Value| {
         values.push(value);
@@ -97,10 +96,7 @@ pub(crate) fn passed(conn: &Connection, view: &View, at: &Cursor, now: i64) -> R
     if !view.indexes.contains(&Index::Until) {
         return Ok(None);
     }
-    let sql = format!(
-        "SELECT max(until) FROM {} WHERE until IS NOT NULL AND until <= ?1",
-        table(&at.view, at.version)
-    );
+    let sql = format!("SELECT max(until) FROM {} WHERE until IS NOT NULL AND until <= ?1", at.table());
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
     query.query_row([now], |row| row.get(0)).map_err(failed)
 }
@@ -115,9 +111,9 @@ pub(crate) fn counts(
     let mut values: Vec<Value> = vec![step.into()];
     let scope = scoped(within, &mut values);
     let sql = format!(
-        "SELECT state, rank / ?1, count(*), min(rank) FROM {} WHERE substr(key, 1, 1) <> '{NOTE}'{scope} \
+        "SELECT state, rank / ?1, count(*), min(rank) FROM {} WHERE scope <> ''{scope} \
          GROUP BY 1, 2 ORDER BY 1, 2",
-        table(&at.view, at.version)
+        at.table()
     );
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
     let rows = query.query_map(params_from_iter(values), |row| {
@@ -128,7 +124,7 @@ pub(crate) fn counts(
 
 /// Hands every row of a view on, in the order of the keys.
 pub(crate) fn scan(conn: &Connection, at: &Cursor, each: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
-    let sql = format!("SELECT {COLUMNS} FROM {} ORDER BY key", table(&at.view, at.version));
+    let sql = format!("SELECT {COLUMNS} FROM {} ORDER BY key", at.table());
     let mut query = conn.prepare(&sql).map_err(failed)?;
     let mut rows = query.query([]).map_err(failed)?;
     while let Some(found) = rows.next().map_err(failed)? {

@@ -1,6 +1,6 @@
 //! How do rows and cursor become one commit?
 
-use super::{COLUMNS, create, failed, int, row, table, unsigned};
+use super::{COLUMNS, create, failed, int, row, unsigned};
 use crate::view::{Poison, Row, View};
 use chancery_ledger::format::hash::Digest;
 use chancery_ledger::{Code, Error, Result};
@@ -8,11 +8,13 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How far one version of a view has come.
+/// How far one build of one version of a view has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) view: String,
     pub(crate) version: u32,
+    /// Which build of this version it is.
+    pub(crate) build: u32,
     /// Whether queries read it; otherwise it is being built beside the one that they read.
     pub(crate) live: bool,
     /// Entries that were folded.
@@ -29,6 +31,29 @@ pub(crate) struct Cursor {
     pub(crate) skipped: u64,
 }
 
+impl Cursor {
+    /// One that has come nowhere yet.
+    pub(crate) fn new(view: &View, build: u32, live: bool) -> Self {
+        Self {
+            view: view.name.to_owned(),
+            version: view.version,
+            build,
+            live,
+            entries: 0,
+            address: Digest::ZERO,
+            time: 0,
+            head: (0, String::new()),
+            changed: 0,
+            skipped: 0,
+        }
+    }
+
+    /// Where its rows stand.
+    pub(crate) fn table(&self) -> String {
+        super::table(&self.view, self.version, self.build)
+    }
+}
+
 /// The one connection that folds.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -36,23 +61,23 @@ pub(crate) struct Writer {
 }
 
 pub(super) fn cursor(found: &rusqlite::Row<'_>) -> rusqlite::Result<Cursor> {
-    let address: String = found.get(4)?;
+    let address: String = found.get(5)?;
     Ok(Cursor {
         view: found.get(0)?,
         version: found.get(1)?,
-        live: found.get::<_, i64>(2)? != 0,
-        entries: unsigned(found.get(3)?),
+        build: found.get(2)?,
+        live: found.get::<_, i64>(3)? != 0,
+        entries: unsigned(found.get(4)?),
         // What does not parse contradicts every chain, and is found at the first fold.
         address: Digest::parse(&address).unwrap_or(Digest([0xff; 32])),
-        time: found.get(5)?,
-        head: (unsigned(found.get(6)?), found.get(7)?),
-        changed: unsigned(found.get(8)?),
-        skipped: unsigned(found.get(9)?),
+        time: found.get(6)?,
+        head: (unsigned(found.get(7)?), found.get(8)?),
+        changed: unsigned(found.get(9)?),
+        skipped: unsigned(found.get(10)?),
     })
 }
 
-pub(super) const CURSOR: &str =
-    "SELECT view, version, live, entries, address, time, head_size, head_root, changed, skipped FROM cursor";
+pub(super) const CURSOR: &str = "SELECT view, version, build, live, entries, address, time, head_size, head_root, changed, skipped FROM cursor";
 
 impl Writer {
     /// Opens the file for folding.
@@ -67,50 +92,45 @@ impl Writer {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    /// Makes the tables of a view that there is no such version of.
-    pub(crate) fn begin_view(&self, view: &View, live: bool) -> Result<()> {
-        let sql = format!("BEGIN IMMEDIATE; DROP TABLE IF EXISTS {};", table(view.name, view.version));
-        let sql = sql + &create(view);
-        self.conn.execute_batch(&sql).map_err(failed)?;
+    /// Makes the table of a build; in a commit of the caller's.
+    pub(crate) fn create(&self, view: &View, cursor: &Cursor) -> Result<()> {
+        self.conn.execute_batch(&create(view, &cursor.table())).map_err(failed)?;
         self.conn
             .execute(
-                "INSERT OR REPLACE INTO cursor VALUES (?1, ?2, ?3, 0, ?4, 0, 0, '', 0, 0)",
-                params![view.name, view.version, live, Digest::ZERO.to_string()],
+                "INSERT INTO cursor VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0, '', 0, 0)",
+                params![cursor.view, cursor.version, cursor.build, cursor.live, Digest::ZERO.to_string()],
             )
             .map_err(failed)?;
-        self.conn.execute_batch("COMMIT").map_err(failed)
+        Ok(())
     }
 
-    /// Drops a version of a view.
-    pub(crate) fn drop_view(&self, name: &str, version: u32) -> Result<()> {
-        let sql = format!("BEGIN IMMEDIATE; DROP TABLE IF EXISTS {};", table(name, version));
-        self.conn.execute_batch(&sql).map_err(failed)?;
-        self.conn
-            .execute("DELETE FROM cursor WHERE view = ?1 AND version = ?2", params![name, version])
-            .map_err(failed)?;
-        self.conn.execute_batch("COMMIT").map_err(failed)
-    }
-
-    /// Lets queries read this version, and drops every other one of the view.
-    pub(crate) fn make_live(&self, view: &View) -> Result<()> {
-        let others: Vec<u32> = self
-            .cursors()?
-            .into_iter()
-            .filter(|cursor| cursor.view == view.name && cursor.version != view.version)
-            .map(|cursor| cursor.version)
-            .collect();
+    /// Drops a build; in a commit of the caller's.
+    pub(crate) fn remove(&self, cursor: &Cursor) -> Result<()> {
+        self.conn.execute_batch(&format!("DROP TABLE IF EXISTS {};", cursor.table())).map_err(failed)?;
         self.conn
             .execute(
-                "UPDATE cursor SET live = 1 WHERE view = ?1 AND version = ?2",
-                params![view.name, view.version],
+                "DELETE FROM cursor WHERE view = ?1 AND version = ?2 AND build = ?3",
+                params![cursor.view, cursor.version, cursor.build],
             )
             .map_err(failed)?;
-        others.into_iter().try_for_each(|version| self.drop_view(view.name, version))
+        Ok(())
+    }
+
+    /// Lets queries read this build, and drops every other one of the view; in a commit of the caller's.
+    pub(crate) fn make_live(&self, fresh: &Cursor) -> Result<()> {
+        let same = |one: &Cursor| (one.version, one.build) == (fresh.version, fresh.build);
+        for old in self.cursors()?.iter().filter(|one| one.view == fresh.view && !same(one)) {
+            self.remove(old)?;
+        }
+        self.conn
+            .execute("UPDATE cursor SET live = 1 WHERE view = ?1", params![fresh.view])
+            .map_err(failed)?;
+        Ok(())
     }
 
     /// A stored row.
-    pub(crate) fn load(&self, view: &View, key: &str) -> std::result::Result<Option<Row>, Poison> {
-        let sql = format!("SELECT {COLUMNS} FROM {} WHERE key = ?1", table(view.name, view.version));
+    pub(crate) fn load(&self, table: &str, key: &str) -> std::result::Result<Option<Row>, Poison> {
+        let sql = format!("SELECT {COLUMNS} FROM {table} WHERE key = ?1");
         let found =
             self.conn.prepare_cached(&sql).and_then(|mut query| query.query_row([key], row).optional());
         found.map_err(|error| Poison::new(format!("the stored row cannot be read: {error}")))
@@ -122,8 +142,7 @@ impl Writer {
     }
 
     /// Writes what a batch did to the rows of a view.
-    pub(crate) fn write(&self, view: &View, rows: BTreeMap<String, Option<Row>>) -> Result<()> {
-        let table = table(view.name, view.version);
+    pub(crate) fn write(&self, table: &str, rows: BTreeMap<String, Option<Row>>) -> Result<()> {
         let put =
             format!("INSERT OR REPLACE INTO {table} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
         let remove = format!("DELETE FROM {table} WHERE key = ?1");
@@ -148,10 +167,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes away every row about something.
-    pub(crate) fn forget(&self, view: &View, about: &str) -> Result<()> {
-        let sql = format!("DELETE FROM {} WHERE about = ?1", table(view.name, view.version));
-        self.conn.execute(&sql, [about]).map_err(failed)?;
+    /// Lets the hidden rows about something take the place of those that are shown; in a commit of the caller's.
+    pub(crate) fn replace(&self, table: &str, about: &str, scope: &str) -> Result<()> {
+        let gone = format!("DELETE FROM {table} WHERE about = ?1 AND scope <> ''");
+        self.conn.execute(&gone, [about]).map_err(failed)?;
+        let shown =
+            format!("UPDATE {table} SET key = substr(key, 2), scope = ?2 WHERE about = ?1 AND scope = ''");
+        self.conn.execute(&shown, [about, scope]).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Forgets the hidden rows about something; in a commit of the caller's.
+    pub(crate) fn forget(&self, table: &str, about: &str) -> Result<()> {
+        let gone = format!("DELETE FROM {table} WHERE about = ?1 AND scope = ''");
+        self.conn.execute(&gone, [about]).map_err(failed)?;
         Ok(())
     }
 
@@ -160,14 +189,15 @@ impl Writer {
         let mut update = self
             .conn
             .prepare_cached(
-                "UPDATE cursor SET entries = ?3, address = ?4, time = ?5, head_size = ?6, head_root = ?7, \
-                 changed = ?8, skipped = ?9 WHERE view = ?1 AND version = ?2",
+                "UPDATE cursor SET entries = ?4, address = ?5, time = ?6, head_size = ?7, head_root = ?8, \
+                 changed = ?9, skipped = ?10 WHERE view = ?1 AND version = ?2 AND build = ?3",
             )
             .map_err(failed)?;
         let changed = update
             .execute(params![
                 cursor.view,
                 cursor.version,
+                cursor.build,
                 int(cursor.entries),
                 cursor.address.to_string(),
                 cursor.time,
@@ -182,6 +212,24 @@ impl Writer {
             return Err(Error::new(Code::ViewsDamaged, text));
         }
         Ok(())
+    }
+
+    /// Takes back what was not committed.
+    pub(crate) fn roll_back(&self) {
+        // What fails here is rolled back when the connection closes.
+        let _ = self.conn.execute_batch("ROLLBACK");
+    }
+
+    /// Does all of it in one commit, or nothing.
+    pub(crate) fn together<T>(&self, each: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.begin()?;
+        match each(self) {
+            Ok(done) => self.commit().map(|()| done),
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
     }
 
     /// Ends a commit.

@@ -1,5 +1,6 @@
 //! What happened to this? Every entry, under each thing that it is about. SPEC 17.
 
+use super::related;
 use crate::rows::Rows;
 use crate::seen::Seen;
 use crate::show::Show;
@@ -13,7 +14,7 @@ pub(super) static VIEW: View = View {
     question: "What happened to this, in which order?",
     version: 1,
     access: Access::Read,
-    indexes: &[Index::About],
+    indexes: &[Index::About, Index::Rank],
     order: Order::Ascending,
     states: &[],
     fold,
@@ -42,8 +43,11 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         position: seen.position,
         time: seen.time,
     };
-    let key = format!("{} {}", seen.position, seen.entity());
-    rows.put(Row::new(key, seen, &body)?.state(seen.domain()));
+    let own = seen.entity();
+    for about in related::of(rows, seen)?.into_iter().chain([own]) {
+        let row = Row::new(format!("{:016} {about}", seen.position), seen, &body)?;
+        rows.put(row.about(about).state(seen.domain()));
+    }
     Ok(())
 }
 

@@ -6,13 +6,13 @@
 
 use crate::rows::Rows;
 use crate::seen::Seen;
-use crate::view::{NOTE, Poison, Row};
+use crate::view::{Poison, Row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// What was noted under a key.
 pub(super) fn get<T: DeserializeOwned>(rows: &Rows<'_>, key: &str) -> Result<Option<T>, Poison> {
-    rows.get(&format!("{NOTE}{key}"))?.map(|row| row.read()).transpose()
+    rows.memo(key)
 }
 
 /// Notes something; what stood under the key is replaced.
@@ -22,13 +22,13 @@ pub(super) fn put<T: Serialize>(
     key: &str,
     value: &T,
 ) -> Result<(), Poison> {
-    rows.put(Row::new(format!("{NOTE}{key}"), seen, value)?.about(""));
+    rows.put(Row::memo(key, seen, value)?);
     Ok(())
 }
 
 /// Forgets it.
 pub(super) fn remove(rows: &mut Rows<'_>, key: &str) {
-    rows.remove(&format!("{NOTE}{key}"));
+    rows.forget(key);
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

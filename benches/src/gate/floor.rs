@@ -1,4 +1,4 @@
-//! What is ours? For now the floor: a hand-written gate that answers this one question and no other.
+//! What is the limit? A hand-written gate that answers this one question and no other.
 
 use super::Done;
 use super::candidate::Gate;
@@ -59,8 +59,7 @@ struct Known {
     expires: u64,
 }
 
-/// A hand-written hash-map gate: the limit. The product's gate is another `Gate` in this file: made of a [`World`], asked
-/// for an answer to a [`Request`], with `prepare` for handles that authentication would have given it.
+/// A hand-written hash-map gate.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// Number, and whether it may be used.

@@ -1,4 +1,4 @@
-//! How fast does agentmesh answer? A child process of its own workspace, which is asked over pipes for whole stretches.
+//! How fast is a gate that cannot be linked here? A child process of its own workspace, asked over pipes for whole stretches.
 
 use super::Done;
 use super::candidate::{Candidate, Stretch, Turn};
@@ -7,40 +7,39 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// The gates of the child, and what their rules cannot say.
-pub(crate) const GATES: [(&str, &[Denial]); 3] =
-    [("policy", &[Denial::Expired]), ("scopes", &[Denial::Expired]), ("rego", &[])];
-
-/// One gate of agentmesh.
+/// A gate in another program.
 #[derive(Debug)]
-pub(crate) struct Mesh {
+pub(crate) struct Piped {
     child: Child,
     /// Closed to end the child.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    name: String,
+    name: &'static str,
     conditions: String,
     grants: usize,
     lacks: &'static [Denial],
 }
 
-impl Mesh {
-    /// Starts the child for one of its gates; it makes the same world and the same requests.
-    pub(crate) fn start(program: &Path, gate: usize, grants: usize, requests: usize) -> Done<Self> {
-        let (name, lacks) = *GATES.get(gate).ok_or("agentmesh has no such gate")?;
+impl Piped {
+    /// Starts the program for one of its gates; it makes the same world and the same requests.
+    pub(crate) fn start(
+        program: &Path,
+        (name, lacks): (&'static str, &'static [Denial]),
+        grants: usize,
+        requests: usize,
+    ) -> Done<Self> {
         let mut command = Command::new(program);
         command.arg(name).arg(grants.to_string()).arg(requests.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("run `{}`: {error}", program.display()))?;
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().ok_or("the child has no output")?);
-        let (name, conditions) = (format!("agentmesh-{name}"), String::new());
-        let mut mesh = Self { child, input, output, name, conditions, grants, lacks };
-        let said = mesh.line()?;
+        let mut piped = Self { child, input, output, name, conditions: String::new(), grants, lacks };
+        let said = piped.line()?;
         match said.split('\t').collect::<Vec<_>>()[..] {
-            [name, count, conditions] if mesh.name == name && mesh.grants.to_string() == count => {
-                mesh.conditions = conditions.to_owned();
-                Ok(mesh)
+            [name, count, conditions] if piped.name == name && piped.grants.to_string() == count => {
+                piped.conditions = conditions.to_owned();
+                Ok(piped)
             }
             _ => Err(format!("the child began with `{said}`").into()),
         }
@@ -64,9 +63,9 @@ impl Mesh {
     }
 }
 
-impl Candidate for Mesh {
+impl Candidate for Piped {
     fn name(&self) -> String {
-        self.name.clone()
+        self.name.to_owned()
     }
 
     fn conditions(&self) -> String {
@@ -101,7 +100,7 @@ impl Candidate for Mesh {
     }
 }
 
-impl Drop for Mesh {
+impl Drop for Piped {
     fn drop(&mut self) {
         self.input = None;
         let _ = self.child.wait();

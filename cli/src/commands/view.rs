@@ -1,0 +1,338 @@
+//! What do the read models say, and are they what the ledger says? The generic verb: it names no view and no domain.
+
+use super::Place;
+use crate::diagnostic::{Diagnostic, Outcome};
+use crate::exit;
+use crate::folded::{Elsewhere, Folded, build_to, catch_up, fold, line};
+use crate::output::{Output, instant, printable};
+use chancery_ledger::domains::nearest;
+use chancery_ledger::format::ids::Scope;
+use chancery_ledger::verify::Verdict;
+use chancery_ledger::{Clock, Code};
+use chancery_projections::views::view;
+use chancery_projections::{AsOf, Ask, Compared, Engine, VIEWS, View, ViewDigest, compare, digests, entries};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Times that a comparison is tried again while somebody else folds.
+const TRIES: usize = 8;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct PageArgs {
+    /// The view; without it, the views are listed
+    name: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    /// Only rows in this scope and below
+    #[arg(long, default_value = "/")]
+    scope: String,
+    /// Only rows about exactly this, such as `job j-1`
+    #[arg(long)]
+    about: Option<String>,
+    /// Only rows in exactly this state
+    #[arg(long)]
+    state: Option<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// The page that follows, as the one before says it
+    #[arg(long, value_name = "T")]
+    page_token: Option<String>,
+    /// As of this instant, in milliseconds since 1970 [default: now]
+    #[arg(long, value_name = "MS")]
+    now: Option<i64>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Show one row
+    Show {
+        #[command(flatten)]
+        place: Place,
+        /// The view
+        name: String,
+        /// Key of the row
+        key: String,
+        /// As of this instant, in milliseconds since 1970 [default: now]
+        #[arg(long, value_name = "MS")]
+        now: Option<i64>,
+    },
+    /// Fold everything again elsewhere, and compare row by row
+    Verify {
+        #[command(flatten)]
+        place: Place,
+        /// The view [default: all]
+        name: Option<String>,
+    },
+    /// Print a digest of the rows
+    Digest {
+        #[command(flatten)]
+        place: Place,
+        /// The view [default: all]
+        name: Option<String>,
+        /// Of the first so many entries
+        #[arg(long, value_name = "ENTRIES")]
+        at: Option<u64>,
+    },
+    /// Build views anew from the ledger
+    Rebuild {
+        #[command(flatten)]
+        place: Place,
+        /// The view [default: all]
+        name: Option<String>,
+    },
+}
+
+/// The view of this name.
+fn named(name: &str) -> Result<&'static View, Diagnostic> {
+    view(name).ok_or_else(|| {
+        let known: Vec<&str> = VIEWS.iter().map(|view| view.name).collect();
+        let error = Diagnostic::usage(format!("no view `{name}`"));
+        match nearest(name, &known) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`chancery view` lists them"),
+        }
+    })
+}
+
+/// The one that was named, or all.
+fn chosen(name: Option<&String>) -> Result<Vec<&'static View>, Diagnostic> {
+    name.map_or_else(|| Ok(VIEWS.to_vec()), |name| named(name).map(|view| vec![view]))
+}
+
+fn now(asked: Option<i64>) -> i64 {
+    asked.unwrap_or_else(|| Clock::system().wall())
+}
+
+pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    match &args.verb {
+        None => match &args.page.name {
+            None => Ok(list(out)),
+            Some(name) => page(&args.page, named(name)?, out),
+        },
+        Some(Verb::Show { place, name, key, now: at }) => show(place, named(name)?, key, now(*at), out),
+        Some(Verb::Verify { place, name }) => verify(place, &chosen(name.as_ref())?, out),
+        Some(Verb::Digest { place, name, at }) => digest(place, &chosen(name.as_ref())?, *at, out),
+        Some(Verb::Rebuild { place, name }) => rebuild(place, name.as_ref(), out),
+    }
+}
+
+fn list(out: &Output) -> u8 {
+    #[derive(Serialize)]
+    struct Listed {
+        access: &'static str,
+        name: &'static str,
+        question: &'static str,
+        states: &'static [&'static str],
+        version: u32,
+    }
+    for view in VIEWS {
+        let (access, name, question) = (view.access.action(), view.name, view.question);
+        if out.json {
+            out.json(&Listed { access, name, question, states: view.states, version: view.version });
+        } else {
+            out.data(&format!("{name:<22} {question}"));
+        }
+    }
+    exit::YES
+}
+
+fn page(args: &PageArgs, view: &'static View, out: &Output) -> Outcome {
+    let within = Scope::parse(&args.scope).map_err(|error| Diagnostic::usage(error.to_string()))?;
+    if let Some(state) = args.state.as_deref().filter(|_| !view.states.is_empty())
+        && !view.states.contains(&state)
+    {
+        let text = format!("no row of `{}` is ever `{state}`", view.name);
+        return Err(Diagnostic::usage(text).hint(format!("one of {}", view.states.join(", "))));
+    }
+    let folded = fold(&args.place.paths(), out)?;
+    let (views, now) = (folded.views()?, now(args.now));
+    let ask = Ask {
+        view,
+        within: &within,
+        about: args.about.as_deref(),
+        state: args.state.as_deref(),
+        token: args.page_token.as_deref(),
+        limit: args.limit,
+    };
+    let page = folded.show(now, |show| views.page(&ask, show))?;
+    if out.json {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            as_of: &'a AsOf,
+            items: &'a [Value],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            next_page_token: Option<&'a String>,
+            now: i64,
+            view: &'static str,
+        }
+        let next_page_token = page.next_page_token.as_ref();
+        out.json(&Answer { as_of: &page.as_of, items: &page.items, next_page_token, now, view: view.name });
+        return Ok(exit::YES);
+    }
+    table(&page.items, out);
+    if let Some(token) = &page.next_page_token {
+        out.talk(&format!("there are more: `--page-token {token}`"));
+    }
+    as_of(&folded, &page.as_of, out);
+    Ok(exit::YES)
+}
+
+/// Says from how much of the ledger an answer was made, when that is not all.
+fn as_of(folded: &Folded, at: &AsOf, out: &Output) {
+    let behind = folded.head.size.saturating_sub(at.entries);
+    if behind > 0 {
+        out.talk(&format!("made from {} entries, {behind} fewer than there are", at.entries));
+    }
+    if at.skipped > 0 {
+        out.talk(&format!("{} entries could not be folded: `chancery view dead_letters`", at.skipped));
+    }
+}
+
+/// Columns as wide as what stands in them.
+fn table(items: &[Value], out: &Output) {
+    let cell = |item: &Value, name: &str| {
+        let text = item.get(name).map(line).unwrap_or_default();
+        printable(&text).replace('\n', "\\n")
+    };
+    let until =
+        |item: &Value| item.get("changes_at").and_then(Value::as_i64).map(instant).unwrap_or_default();
+    let heads = ["KEY", "STATE", "ABOUT", "SCOPE", "CHANGED", "UNTIL", "TEXT"].map(str::to_owned);
+    let row = |item: &Value| {
+        let [key, state, about, scope] = ["key", "state", "about", "scope"].map(|name| cell(item, name));
+        [key, state, about, scope, cell(item, "changed"), until(item), cell(item, "text")]
+    };
+    let mut rows = vec![heads];
+    rows.extend(items.iter().map(row));
+    let mut widths = [0; 7];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        out.data(cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+fn show(place: &Place, view: &'static View, key: &str, now: i64, out: &Output) -> Outcome {
+    let folded = fold(&place.paths(), out)?;
+    let views = folded.views()?;
+    let (at, item) = folded.show(now, |show| views.row(view, key, &Scope::root(), show))?;
+    let Some(item) = item else {
+        let text = format!("view `{}` has no row `{key}`", view.name);
+        return Err(
+            Diagnostic::new(Code::NotFound, text).hint(format!("`chancery view {}` lists them", view.name))
+        );
+    };
+    if out.json {
+        #[derive(Serialize)]
+        struct Answer {
+            as_of: AsOf,
+            item: Value,
+            now: i64,
+            view: &'static str,
+        }
+        out.json(&Answer { as_of: at, item, now, view: view.name });
+        return Ok(exit::YES);
+    }
+    out.data(&printable(&serde_json::to_string_pretty(&item).unwrap_or_default()));
+    as_of(&folded, &at, out);
+    Ok(exit::YES)
+}
+
+fn verify(place: &Place, chosen: &[&'static View], out: &Output) -> Outcome {
+    let folded = fold(&place.paths(), out)?;
+    let elsewhere = Elsewhere::new()?;
+    let mut compared: Vec<Compared> = Vec::new();
+    for tried in 1..=TRIES {
+        let at = entries(&folded.path, VIEWS)?;
+        if at == 0 {
+            return Err(Diagnostic::new(Code::ViewBuilding, "the views have no entry yet"));
+        }
+        build_to(&elsewhere.file(), &folded.name, VIEWS, &folded.reader, at, out)?;
+        match compare(&folded.path, &elsewhere.file(), chosen) {
+            Ok(done) => {
+                compared = done;
+                break;
+            }
+            // Somebody else folded on in the meantime: what was built elsewhere follows.
+            Err(error) if error.code == Code::ViewBuilding && tried < TRIES => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for one in &compared {
+        if out.json {
+            out.json(one);
+            continue;
+        }
+        let word = if one.different == 0 { "equal".to_owned() } else { format!("{} differ", one.different) };
+        out.data(&format!("{:<22} {} rows, {word}", one.view, one.rows));
+        for (key, how) in &one.named {
+            out.data(&format!("  {}: {how}", printable(key)));
+        }
+    }
+    let whole = compared.iter().all(|one| one.different == 0);
+    Ok(if whole { exit::YES } else { Verdict::Tampered.exit() })
+}
+
+fn digest(place: &Place, chosen: &[&'static View], at: Option<u64>, out: &Output) -> Outcome {
+    let folded = fold(&place.paths(), out)?;
+    let found: Vec<ViewDigest> = match at {
+        None => digests(&folded.path, chosen)?,
+        Some(at) if at == 0 || at > folded.head.size => {
+            let text = format!("the newest head covers {} entries, not {at}", folded.head.size);
+            return Err(Diagnostic::new(Code::RangeInvalid, text));
+        }
+        Some(at) => {
+            let elsewhere = Elsewhere::new()?;
+            build_to(&elsewhere.file(), &folded.name, VIEWS, &folded.reader, at, out)?;
+            digests(&elsewhere.file(), chosen)?
+        }
+    };
+    for one in &found {
+        if out.json {
+            out.json(one);
+        } else {
+            out.data(&format!(
+                "{:<22} {}  {} rows, {} entries",
+                one.view, one.digest, one.rows, one.as_of.entries
+            ));
+        }
+    }
+    Ok(exit::YES)
+}
+
+fn rebuild(place: &Place, name: Option<&String>, out: &Output) -> Outcome {
+    let views = chosen(name)?;
+    let paths = place.paths();
+    let folded = fold(&paths, out)?;
+    let mut engine = Engine::open(&paths.views(), &folded.name, VIEWS)?;
+    match name {
+        Some(_) => views.iter().try_for_each(|view| engine.rebuild(view.name))?,
+        None => engine.rebuild_all()?,
+    }
+    catch_up(&mut engine, &folded.reader, &folded.head, out)?;
+    #[derive(Serialize)]
+    struct Built {
+        entries: u64,
+        views: Vec<&'static str>,
+    }
+    let built = Built { entries: engine.entries(), views: views.iter().map(|view| view.name).collect() };
+    if out.json {
+        out.json(&built);
+    } else {
+        out.data(&format!("built from {} entries: {}", built.entries, built.views.join(", ")));
+    }
+    Ok(exit::YES)
+}

@@ -1,0 +1,14 @@
+//! Is the ledger served as SPEC 19 says? The real binary on a free port, one file a promise.
+
+#[path = "http/far.rs"]
+mod far;
+#[path = "http/invoke.rs"]
+mod invoke;
+#[path = "http/limits.rs"]
+mod limits;
+#[path = "http/reads.rs"]
+mod reads;
+#[path = "http/settings.rs"]
+mod settings;
+#[path = "http/stream.rs"]
+mod stream;
