@@ -25,6 +25,7 @@ mod openapi;
 mod operations;
 mod problem;
 mod query;
+mod queues;
 mod router;
 mod routes;
 mod server;

@@ -8,6 +8,7 @@ mod fold;
 mod gate;
 mod mix;
 mod plain;
+mod rebuild;
 mod recompute;
 mod restart;
 mod subject;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to measure
-    #[arg(value_parser = ["append", "verify", "recompute", "canonical", "restart", "record", "gate", "decide", "all"])]
+    #[arg(value_parser = ["append", "verify", "recompute", "canonical", "restart", "record", "gate", "decide", "rebuild", "all"])]
     what: String,
     /// Entries of the ledger that is measured
     #[arg(long, default_value = "100000", value_name = "N")]
@@ -71,6 +72,9 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     }
     if wants("recompute") {
         figures.extend(recompute::run(&bench, out)?);
+    }
+    if wants("rebuild") {
+        figures.extend(rebuild::run(&bench, out)?);
     }
     if wants("restart") {
         figures.extend(restart::run(&bench, out)?);
