@@ -212,6 +212,11 @@ fn close(rows: &mut Rows<'_>, seen: &Seen<'_>, job: &str, tally: Tally) -> Resul
     if tally.closed {
         return Ok(());
     }
+    // With the event that says it is the last, nothing is missing; a job that ends otherwise leaves the gap.
+    let gap = format!("{job} gap");
+    if matches!(seen.event, Some(Event::Transcript(_))) && rows.get(&gap)?.is_some() {
+        rows.remove(&gap);
+    }
     let (by, events) = (Some(seen.kind.to_owned()), Some(tally.accepted));
     put(rows, seen, format!("{job} end"), "closed", &Body { by, events, ..blank(seen) })?;
     rows.put(Row::memo(format!("tally {job}"), seen, &Tally { closed: true, ..tally })?);

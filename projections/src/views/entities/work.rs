@@ -1,7 +1,7 @@
 //! What does an entry change for work: capabilities, workers, jobs, and what belongs to a job?
 
-use super::Word;
 use super::life::{Change, ids, known};
+use super::{STOPPED, Word};
 use crate::rows::Rows;
 use crate::seen::Seen;
 use crate::view::Poison;
@@ -86,13 +86,10 @@ pub(super) fn job(rows: &Rows<'_>, seen: &Seen<'_>, event: &Job) -> Result<Vec<C
         Job::Succeeded {} => own.over("succeeded").saw(Word::Whole, None),
         Job::Failed {} => own.over("failed").saw(Word::Partial, None),
         Job::TimedOut {} => own.over("timed_out"),
-        Job::Cancelled { cause } => {
-            let cause = match cause {
-                Cancelled::Request => "request",
-                Cancelled::KillSwitch => "kill_switch",
-            };
-            Change { fact: Some(cause.to_owned()), ..own.over("cancelled") }
+        Job::Cancelled { cause: Cancelled::KillSwitch } => {
+            Change { fact: Some(STOPPED.to_owned()), ..own.over("cancelled") }
         }
+        Job::Cancelled { cause: Cancelled::Request } => own.over("cancelled"),
         // It was begun, and whoever began it was not heard of again.
         Job::OutcomeMissing {} => own.over("outcome_missing").saw(Word::Lost, None),
     }];
