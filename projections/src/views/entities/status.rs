@@ -53,6 +53,9 @@ pub(super) fn show(row: &Row, show: &Show<'_>) -> Result<Value, Poison> {
     if let Some(text) = trouble {
         why.push(json!({"text": text, "positions": [body.since.position]}));
     }
+    if let Some(cause) = body.fact.as_ref().filter(|_| body.kind == "job" && body.state == "blocked") {
+        why.push(json!({"text": format!("What no worker passed first is `{cause}`."), "positions": [body.since.position]}));
+    }
     if !body.over || fresh != Freshness::Current {
         why.push(json!({"text": sentence(&body, show.now), "positions": [body.evidence.position]}));
     }

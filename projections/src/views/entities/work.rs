@@ -69,8 +69,7 @@ pub(super) fn job(rows: &Rows<'_>, seen: &Seen<'_>, event: &Job) -> Result<Vec<C
         Job::Submitted { capability, deadline, target, .. } => {
             let target = target.iter().map(|target| format!("host_key {target}"));
             let begun = Change::begin("job", id, "submitted").saw(Word::Whole, Some(*deadline));
-            let begun = begun.gains(target.chain([format!("capability {capability}")]));
-            Change { fact: Some(deadline.to_string()), ..begun }
+            begun.gains(target.chain([format!("capability {capability}")]))
         }
         Job::Routed { selected, .. } => own.now("routed").gains([format!("worker {selected}")]),
         Job::FallbackDecided { fallback_used: true, selected_worker, .. } => {
@@ -83,7 +82,7 @@ pub(super) fn job(rows: &Rows<'_>, seen: &Seen<'_>, event: &Job) -> Result<Vec<C
             let until = known(rows, seen, "job", id)?.and_then(|body| body.evidence.until);
             own.saw(Word::Partial, until)
         }
-        Job::Blocked { .. } => own.over("blocked"),
+        Job::Blocked { reason, .. } => Change { fact: Some(reason.clone()), ..own.over("blocked") },
         Job::Succeeded {} => own.over("succeeded").saw(Word::Whole, None),
         Job::Failed {} => own.over("failed").saw(Word::Partial, None),
         Job::TimedOut {} => own.over("timed_out"),
