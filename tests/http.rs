@@ -1,4 +1,4 @@
-//! Is the ledger served as SPEC 19 says? The real binary on a free port, one file a promise.
+//! Is the ledger served as SPEC 20 says? The real binary on a free port, one file a promise.
 
 #[path = "http/far.rs"]
 mod far;
@@ -6,6 +6,8 @@ mod far;
 mod invoke;
 #[path = "http/limits.rs"]
 mod limits;
+#[path = "http/models.rs"]
+mod models;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/settings.rs"]

@@ -10,6 +10,7 @@ use chancery_ledger::format::encoding::base64;
 use chancery_ledger::format::json::Value;
 use chancery_ledger::store::read_fingerprint_key;
 use chancery_ledger::{Answer, Code, Reply};
+use chancery_projections::{Engine, VIEWS};
 use std::path::Path;
 use std::sync::mpsc;
 
@@ -91,9 +92,19 @@ fn relay_all(story: &mut Story, id: &str, seq: u64) -> Vec<(String, Option<Code>
     told
 }
 
+/// Folds the views beside the ledger: their file is searched with the others.
+fn fold(story: &Story) {
+    let head = story.ledger.released().head();
+    let (head, path) = (&head.checkpoint, story.paths.views());
+    let mut engine = Engine::open(&path, head.origin.name(), VIEWS).expect("the views open");
+    let reader = story.ledger.reader().expect("a reader");
+    engine.catch_up(&reader, head, &mut |_, _| ()).expect("folded");
+}
+
 /// Nothing below the home, nor an export, has the canary in any form; the search finds what is there.
 fn searched(story: Story, home: &Home) {
     let export = story.export(true);
+    fold(&story);
     let Story { ledger, .. } = story;
     ledger.close().expect("a clean end");
     let mut found = vec![("the export".to_owned(), export)];
@@ -219,6 +230,7 @@ fn what_only_looks_like_a_secret_reaches_no_file_either() {
     assert_eq!(code_of(&append(&mut story, "j-1", 2, "audit", &says)), Some(Code::WorkerDisabled));
     story.pass(3_000_000);
     assert_eq!(code_of(&append(&mut story, "j-1", 2, "audit", &says)), Some(Code::SecretInArguments));
+    fold(&story);
     let Story { ledger, .. } = story;
     ledger.close().expect("a clean end");
     let mut found = Vec::new();

@@ -45,5 +45,6 @@ mod secrets;
 mod spec;
 mod tidy;
 mod vectors;
+mod views;
 mod work;
 mod workers;

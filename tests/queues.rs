@@ -6,6 +6,7 @@ use crate::harness::scenario::{parse, run};
 use crate::harness::story::{NAME, Story};
 use crate::harness::work::Governed;
 use crate::harness::{Home, Seeded, root};
+use crate::spec::{section, table};
 use chancery_ledger::domains::ledger::Form;
 use chancery_ledger::domains::transcript::Reason;
 use chancery_ledger::domains::{KINDS, drill, job, lease, preflight};
@@ -14,7 +15,7 @@ use chancery_ledger::format::entry;
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::{Ledger, gate};
 use chancery_projections::attention::{Reader, blocked, governance_status, items, queues};
-use chancery_projections::{Engine, QUEUES, Show, VIEWS, Views, compare, digests};
+use chancery_projections::{Ask, Engine, QUEUES, Show, VIEWS, Views, compare, digests};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -102,6 +103,15 @@ fn head(ledger: &Ledger, size: u64) -> Checkpoint {
     Checkpoint { origin: ledger.origin().clone(), size, root }
 }
 
+/// What could not be folded, and why.
+fn letters(path: &Path) -> Vec<Value> {
+    let nothing = |_: u64, _: u64| Ok(None);
+    let show = Show { now: 0, principal: None, abilities: None, part: &nothing };
+    let view = chancery_projections::views::view("dead_letters").expect("a view");
+    let ask = Ask { view, within: &Scope::root(), about: None, state: None, token: None, limit: None };
+    Views::open(path).expect("views").page(&ask, &show).expect("a page").items
+}
+
 /// Folds in steps of so many entries.
 fn stepped(ledger: &Ledger, path: &Path, step: u64) {
     let reader = ledger.reader().expect("a reader");
@@ -112,7 +122,7 @@ fn stepped(ledger: &Ledger, path: &Path, step: u64) {
         at = (at + step).min(size);
         engine.catch_up(&reader, &head(ledger, at), &mut |_, _| ()).expect("a fold");
     }
-    assert_eq!(engine.skipped(), 0);
+    assert_eq!(engine.skipped(), 0, "{:?}", letters(path));
 }
 
 /// Items hold to their rules, and however the entries came in, the rows are the same.
@@ -136,6 +146,27 @@ fn files() -> Vec<String> {
         dir.map(|file| file.expect("a file").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn queues_and_members_are_those_of_section_17_9() {
+    let section = section("17.9");
+    let column = |head: &str| -> Vec<String> {
+        table(&section, head).iter().map(|row| row[0].replace('`', "")).collect()
+    };
+    assert_eq!(column("queue"), QUEUES.map(|queue| queue.name.to_owned()));
+    let home = Home::new();
+    let mut story = Story::begin(home.path("").as_path(), Form::Heads);
+    story.cast();
+    story.did("otto", "switch.engage", "/acme", "stop", &["target=scope"]);
+    let item = all(&folded(&story.ledger, &home.path("views.db")), 0).remove(0);
+    let row = ["about", "changed", "key", "scope", "state"];
+    let found: BTreeSet<&str> =
+        item.as_object().expect("an item").keys().map(String::as_str).filter(|n| !row.contains(n)).collect();
+    let listed = column("member");
+    let listed: BTreeSet<&str> =
+        listed.iter().flat_map(|cell| cell.split(", ")).map(|name| name.trim_end_matches('?')).collect();
+    assert_eq!(found, listed);
 }
 
 #[test]

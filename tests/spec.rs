@@ -462,3 +462,20 @@ fn the_example_of_section_0_is_real() {
     let vkey = chancery_ledger::format::key::LogVerifier::parse(vkey.expect("a key")).expect("a key");
     assert_eq!(note.signed_by(&vkey), chancery_ledger::format::checkpoint::Signed::Valid);
 }
+
+#[test]
+fn views_are_those_of_section_17_4() {
+    let rows = table(&section("17.4"), "view");
+    let listed: Vec<(String, String, String, Vec<String>)> = rows
+        .iter()
+        .map(|row| (plain(&row[0]).to_owned(), row[1].clone(), plain(&row[2]).to_owned(), spans(&row[5])))
+        .collect();
+    let declared: Vec<(String, String, String, Vec<String>)> = chancery_projections::VIEWS
+        .iter()
+        .map(|view| {
+            let states = view.states.iter().map(|state| (*state).to_owned()).collect();
+            (view.name.to_owned(), view.question.to_owned(), view.access.action().to_owned(), states)
+        })
+        .collect();
+    assert_eq!(listed, declared);
+}

@@ -1,4 +1,4 @@
-//! What can be asked for, and what is answered? The actions that the core declares; none is named here. SPEC 19.
+//! What can be asked for, and what is answered? The actions that the core declares; none is named here. SPEC 20.
 
 use crate::auth::{bearer, identify, may_try, submit, unauthenticated};
 use crate::call::{Call, Reply, json};

@@ -1,4 +1,4 @@
-//! Who asks, and may they look? A bearer token from the header, then the ledger's own gate. SPEC 19.
+//! Who asks, and may they look? A bearer token from the header, then the ledger's own gate. SPEC 20.
 
 use crate::app::App;
 use crate::call::{Call, header_of};

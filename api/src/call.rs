@@ -1,4 +1,4 @@
-//! What does a handler get, and how does it answer? One request, read within its bounds. SPEC 19.
+//! What does a handler get, and how does it answer? One request, read within its bounds. SPEC 20.
 
 use crate::app::App;
 use crate::limits::{Limits, count};

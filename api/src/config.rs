@@ -1,5 +1,5 @@
 //! How is a server set up? Flags before variables before a file, one table for all three; whatever is wrong is told at
-//! once. SPEC 19.
+//! once. SPEC 20.
 
 use crate::limits::{LIMITS, Limits};
 use crate::log::LogTo;
@@ -27,7 +27,7 @@ const TEXTS: &[(&str, &str, &str, &str)] = &[
     ("access_log", "stderr", "off, stderr, or a file", "Where a line for each request goes"),
 ];
 
-/// Every setting, in the order of SPEC 19.
+/// Every setting, in the order of SPEC 20.
 pub fn settings() -> Vec<Setting> {
     let texts = TEXTS.iter().map(|(name, default, unit, help)| Setting {
         name,

@@ -1,4 +1,4 @@
-//! When has a client been silent for too long? A connection whose request heads must arrive in time. SPEC 19.
+//! When has a client been silent for too long? A connection whose request heads must arrive in time. SPEC 20.
 //!
 //! hyper has one timeout for the silence between two requests and for a head that arrives slowly; here they differ.
 

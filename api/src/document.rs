@@ -1,4 +1,4 @@
-//! What does the body of a request say? Members, types and bounds, each with its place. SPEC 19.
+//! What does the body of a request say? Members, types and bounds, each with its place. SPEC 20.
 
 use crate::problem::Problem;
 use chancery_ledger::Code;

@@ -1,4 +1,4 @@
-//! What stands in the record? Entries in a row or one with its proof, and the newest head. SPEC 19.
+//! What stands in the record? Entries in a row or one with its proof, and the newest head. SPEC 20.
 
 use crate::app::App;
 use crate::call::{Call, Reply, json, text};

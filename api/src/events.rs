@@ -1,4 +1,4 @@
-//! What happens, as it happens? A cursor for each client, pages by position, nothing that waits in memory. SPEC 19.
+//! What happens, as it happens? A cursor for each client, pages by position, nothing that waits in memory. SPEC 20.
 
 use crate::app::{App, stopped};
 use crate::auth::{bearer, looking};

@@ -1,4 +1,4 @@
-//! How is the ledger asked over HTTP? One table of routes, one governed door, and bounds on everything. SPEC 19.
+//! How is the ledger asked over HTTP? One table of routes, one governed door, and bounds on everything. SPEC 20.
 //!
 //! ```text
 //! bytes -> (bounds) -> route -> (rule: the ledger's own gate) -> handler -> answer or problem
@@ -26,6 +26,7 @@ mod openapi;
 mod operations;
 mod problem;
 mod query;
+mod queues;
 mod router;
 mod routes;
 mod server;

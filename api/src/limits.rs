@@ -1,4 +1,4 @@
-//! How much may a client ask for, and how long may it take? One table: names, defaults, units, help. SPEC 19.
+//! How much may a client ask for, and how long may it take? One table: names, defaults, units, help. SPEC 20.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ macro_rules! limits {
             $(#[doc = $help] pub $name: u64,)*
         }
 
-        /// Every limit, in the order of SPEC 19.
+        /// Every limit, in the order of SPEC 20.
         pub const LIMITS: &[Limit] =
             &[$(Limit { name: stringify!($name), default: $default, unit: $unit, help: $help }),*];
 

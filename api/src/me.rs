@@ -1,4 +1,4 @@
-//! Who am I, and what may I do? The caller's principal, token and keys as the ledger knows them now. SPEC 19.
+//! Who am I, and what may I do? The caller's principal, token and keys as the ledger knows them now. SPEC 20.
 
 use crate::call::{Call, Reply, json};
 use chancery_ledger::domains::World;

@@ -1,4 +1,4 @@
-//! What takes long? Work that goes on after its request was answered, and can be asked about. SPEC 19.
+//! What takes long? Work that goes on after its request was answered, and can be asked about. SPEC 20.
 
 use crate::call::{Call, Reply, json, json_with};
 use crate::problem::Problem;

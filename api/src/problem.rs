@@ -1,4 +1,4 @@
-//! How is a no, or a failure, told over HTTP? RFC 9457, one status for each code. SPEC 19.
+//! How is a no, or a failure, told over HTTP? RFC 9457, one status for each code. SPEC 20.
 
 use crate::spec::row;
 use axum::body::Body;

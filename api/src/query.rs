@@ -1,4 +1,4 @@
-//! What stands after the question mark? Only what a route declares, each once. SPEC 19.
+//! What stands after the question mark? Only what a route declares, each once. SPEC 20.
 
 use crate::problem::Problem;
 use crate::routes::Param;

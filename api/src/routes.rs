@@ -1,7 +1,7 @@
-//! Which questions does the server answer? Every route on one screen: method, path, who may, what it takes. SPEC 19.
+//! Which questions does the server answer? Every route on one screen: method, path, who may, what it takes. SPEC 20.
 
 use crate::call::{Call, Reply};
-use crate::{actions, entries, events, me, operations, system, views};
+use crate::{actions, entries, events, me, operations, queues, system, views};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -147,6 +147,11 @@ pub static ROUTES: &[Route] = &[
     route!(Post "/v1/actions/{id}/invoke" Rule::Ask, &[], JSON, &[200, 408, 409, 413, 415], actions::invoke, "Ask for an action; the answer is durable"),
     route!(Post "/v1/actions/{id}/preview" Rule::Ask, &[], JSON, &[200, 408, 409, 413, 415], actions::preview, "Say what the answer would be; nothing is appended"),
     route!(Get "/v1/me" read("me"), &[], JSON, &[200], me::me, "Who asks, and what it may do"),
+    route!(Get "/v1/me/attention" read("attention"), ROW, JSON, &[200, 304, 409], queues::attention, "Is it OK, what needs me, what can I do"),
+    route!(Get "/v1/queues" read("attention"), ROW, JSON, &[200, 304, 409], queues::queues, "The queues: how much is open, how bad, since when"),
+    route!(Get "/v1/queues/{queue}" read("attention"), HISTORY, JSON, &[200, 304, 409], queues::items, "Items of a queue with their narratives"),
+    route!(Get "/v1/governance/status" read("attention"), ROW, JSON, &[200, 304, 409], queues::status, "How governance stands: queues, emergency stops, the live gate"),
+    route!(Get "/v1/governance/blocked" read("attention"), ROW, JSON, &[200, 304, 409], queues::blocked, "Work that does not go on, and what stands in its way"),
     route!(Get "/v1/views" read("views"), &[], JSON, &[200], views::list, "Which read models there are, and the question of each"),
     route!(Get "/v1/views/{view}" Rule::View(Which::Named), TABLE, JSON, &[200, 304], views::page, "Rows of a read model"),
     route!(Get "/v1/views/{view}/{key}" Rule::View(Which::Named), ROW, JSON, &[200, 304], views::row, "One row of a read model"),

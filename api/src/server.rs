@@ -1,4 +1,4 @@
-//! How is the server run? Accept within bounds, sweep, and on a signal: no more, finish, close. SPEC 19.
+//! How is the server run? Accept within bounds, sweep, and on a signal: no more, finish, close. SPEC 20.
 
 use crate::app::{App, stopped};
 use crate::config::Config;
@@ -27,6 +27,8 @@ use tokio::time::{sleep, timeout};
 const SWEEP: Duration = Duration::from_secs(1);
 /// Sweeps between two looks at whether a snapshot is due.
 const SNAPSHOT: u32 = 60;
+/// How long a start waits for the views.
+const FOLD: Duration = Duration::from_secs(2);
 /// Threads that may wait for the disk.
 const BLOCKING: usize = 64;
 
@@ -78,6 +80,9 @@ pub fn serve(ledger: Ledger, config: &Config, ready: impl FnOnce(Bound)) -> Resu
         let bound = Bound { listen: local(&main)?, metrics: metrics.as_ref().map(local).transpose()? };
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| failed("listen for signals", e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| failed("listen for signals", e))?;
+        // Whoever is the first to look need not find the views behind, unless there is much to fold.
+        let (folding, size) = (Arc::clone(&app), app.size());
+        let _ = tokio::task::spawn_blocking(move || folding.follower.wait(size, FOLD)).await;
         ready(bound);
         let figures = metrics.map(|listener| {
             // Whoever reaches this address may see the figures: it is the operator who gave it.

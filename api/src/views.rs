@@ -1,5 +1,5 @@
 //! What do the read models say? Pages and rows with the position and head that they come from, and whether they are
-//! the same as last time. SPEC 19.
+//! the same as last time. SPEC 20.
 
 use crate::app::App;
 use crate::call::{Call, Reply, json};
@@ -44,26 +44,6 @@ pub(crate) fn named(call: &Call, which: Which) -> Result<&'static View, Problem>
                     .hint(format!("the streams are {}", names.join(", ")))
             })
         }
-    }
-}
-
-/// What an answer of a view was made from, as it is told over HTTP.
-#[derive(Debug, Serialize)]
-pub(crate) struct Told {
-    /// Reference of the last entry that was folded.
-    position: String,
-    /// Released entries that are not folded yet.
-    lag: u64,
-    /// The instant as of which deadlines are judged.
-    now: i64,
-    #[serde(flatten)]
-    as_of: AsOf,
-}
-
-impl Told {
-    pub(crate) fn new(app: &App, as_of: AsOf, now: i64) -> Self {
-        let position = app.reference(as_of.entries.saturating_sub(1));
-        Self { position, lag: app.size().saturating_sub(as_of.entries), now, as_of }
     }
 }
 
@@ -163,14 +143,25 @@ impl Asking {
         Ok(response)
     }
 
-    /// The answer with `as_of`, as it is told.
-    fn told(&self, as_of: AsOf, members: Vec<(&str, Value)>) -> Result<Value, Problem> {
-        let told = serde_json::to_value(Told::new(&self.app, as_of, self.now));
-        let told = told.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    /// An answer that has `as_of`, as it is told.
+    pub(crate) fn tell(&self, mut answer: Value) -> Result<Value, Problem> {
+        let lost = || Problem::new(Code::Internal, "an answer does not say what it was made from");
+        let as_of = answer.get_mut("as_of").and_then(Value::as_object_mut).ok_or_else(lost)?;
+        let entries = as_of.get("entries").and_then(Value::as_u64).ok_or_else(lost)?;
+        let lag = self.app.size().saturating_sub(entries);
+        as_of.insert("position".to_owned(), self.app.reference(entries.saturating_sub(1)).into());
+        as_of.insert("lag".to_owned(), lag.into());
+        as_of.insert("now".to_owned(), self.now.into());
+        Ok(answer)
+    }
+
+    /// An answer of these members, with what it was made from.
+    fn told(&self, as_of: &AsOf, members: Vec<(&str, Value)>) -> Result<Value, Problem> {
+        let as_of = serde_json::to_value(as_of).map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
         let mut answer = serde_json::Map::new();
-        answer.insert("as_of".to_owned(), told);
+        answer.insert("as_of".to_owned(), as_of);
         answer.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        Ok(Value::Object(answer))
+        self.tell(Value::Object(answer))
     }
 }
 
@@ -209,7 +200,7 @@ async fn rows(call: Call, view: &'static View, about: Option<String>) -> Reply {
         let page = asking.show(|show| asking.app.views.page(&ask, show))?;
         let mut members = vec![("view", Value::from(view.name)), ("items", Value::Array(page.items))];
         members.extend(page.next_page_token.map(|token| ("next_page_token", Value::String(token))));
-        asking.told(page.as_of, members)
+        asking.told(&page.as_of, members)
     };
     asking.answer(&call, &[view], Cost::Page, make).await
 }
@@ -220,7 +211,7 @@ async fn single(call: Call, view: &'static View, key: String) -> Reply {
     let make = move |asking: &Asking| {
         let found = asking.show(|show| asking.app.views.row(view, &key, &asking.within, show))?;
         let (as_of, row) = found;
-        asking.told(as_of, vec![("item", row.ok_or_else(Problem::not_found)?)])
+        asking.told(&as_of, vec![("item", row.ok_or_else(Problem::not_found)?)])
     };
     asking.answer(&call, &[view], Cost::Row, make).await
 }
@@ -229,7 +220,7 @@ fn of(call: &Call) -> Result<&'static View, Problem> {
     call.view.ok_or_else(|| Problem::new(Code::Internal, "no view was named"))
 }
 
-fn known(name: &str) -> Result<&'static View, Problem> {
+pub(crate) fn known(name: &str) -> Result<&'static View, Problem> {
     view(name).ok_or_else(|| Problem::new(Code::Internal, format!("there is no view `{name}`")))
 }
 
@@ -293,7 +284,7 @@ pub(crate) async fn entity(call: Call) -> Reply {
             return Err(problem.hint("name the scope: `?scope=/…`"));
         }
         let item = page.items.pop().ok_or_else(Problem::not_found)?;
-        asking.told(page.as_of, vec![("item", item)])
+        asking.told(&page.as_of, vec![("item", item)])
     };
     asking.answer(&call, &[view], Cost::Page, make).await
 }

@@ -1,4 +1,4 @@
-//! How is a ledger asked that another process serves? HTTP to its address, and problems as diagnostics. SPEC 19.
+//! How is a ledger asked that another process serves? HTTP to its address, and problems as diagnostics. SPEC 20.
 
 use crate::client::{Ask, Who, assemble};
 use crate::diagnostic::Diagnostic;

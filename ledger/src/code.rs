@@ -199,7 +199,7 @@ codes! {
     KeyFileInvalid "key_file_invalid" Error;
     PinInvalid "pin_invalid" Invalid;
     PageTokenInvalid "page_token_invalid" Invalid;
-    Ambiguous "ambiguous" Conflict;
+    Ambiguous "ambiguous" Invalid;
     NotAnExport "not_an_export" Invalid;
     Io "io" Error;
     Internal "internal" Error;

@@ -20,6 +20,9 @@ pub const PAGE_ROWS: usize = 20;
 /// Most rows of a page.
 pub const PAGE_ROWS_MAX: usize = 500;
 
+/// Members that a row of every view has, in the order in which people read them.
+pub const COLUMNS: [&str; 5] = ["key", "state", "about", "scope", "changed"];
+
 /// The views as readers have them; a connection for each that reads at the same time.
 #[derive(Debug)]
 pub struct Views {

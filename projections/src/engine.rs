@@ -213,51 +213,49 @@ impl Engine {
         let tables: Vec<String> = cursors.iter().map(Cursor::table).collect();
         let mut overlays: Vec<Overlay> = views.iter().map(|_| Overlay::default()).collect();
         let mut letters: Vec<Letter> = Vec::new();
-        let mut time = 0;
-        let writer = &self.writer;
-        reader.leaves(from..to, |position, leaf| {
-            prev = see(leaf, position, prev, &mut |seen| {
-                time = seen.time;
-                let each = views.iter().zip(&tables).zip(&mut overlays).zip(&mut cursors);
-                for (((view, table), overlay), cursor) in each {
-                    match fold_one(writer, table, view, overlay, seen) {
-                        Ok(()) if overlay.keep() => cursor.changed = position,
-                        Ok(()) => {}
-                        Err(poison) => {
-                            overlay.take_back();
-                            cursor.skipped += 1;
-                            letters.push(Letter::new(view, !cursor.live, seen, &poison));
+        let own_letters = self.letters();
+        // One transaction from the first look to the last row: each row that a fold asks for is read within it.
+        self.writer.together(|writer| {
+            let mut time = 0;
+            reader.leaves(from..to, |position, leaf| {
+                prev = see(leaf, position, prev, &mut |seen| {
+                    time = seen.time;
+                    let each = views.iter().zip(&tables).zip(&mut overlays).zip(&mut cursors);
+                    for (((view, table), overlay), cursor) in each {
+                        match fold_one(writer, table, view, overlay, seen) {
+                            Ok(()) if overlay.keep() => cursor.changed = position,
+                            Ok(()) => {}
+                            Err(poison) => {
+                                overlay.take_back();
+                                cursor.skipped += 1;
+                                letters.push(Letter::new(view, !cursor.live, seen, &poison));
+                            }
                         }
                     }
-                }
+                    Ok(())
+                })?;
                 Ok(())
             })?;
-            Ok(())
-        })?;
-        let own_letters = self.letters().zip(letters.last().map(|last| last.position));
-        for cursor in &mut cursors {
-            (cursor.entries, cursor.address, cursor.time) = (to, prev, time);
-            if to == head.size {
-                cursor.head = (head.size, hex(&head.root));
-            }
-        }
-        let mut beside = None;
-        if let Some((_, last)) = &own_letters {
-            let own = |cursor: &&mut Cursor| cursor.view == letters::VIEW.name;
-            match cursors.iter_mut().find(own) {
-                Some(cursor) => cursor.changed = *last,
-                None => beside = self.cursors.iter_mut().find(own),
-            }
-            if let Some(cursor) = &mut beside {
-                cursor.changed = cursor.changed.max(*last);
-            }
-        }
-        self.writer.together(|writer| {
             for (table, overlay) in tables.iter().zip(&mut overlays) {
                 writer.write(table, overlay.drain())?;
             }
-            if let Some((table, _)) = &own_letters {
+            let mut beside = None;
+            if let (Some(table), Some(last)) = (&own_letters, letters.last()) {
                 letters::write(writer, table, &letters)?;
+                let own = |cursor: &&mut Cursor| cursor.view == letters::VIEW.name;
+                match cursors.iter_mut().find(own) {
+                    Some(cursor) => cursor.changed = last.position,
+                    None => beside = self.cursors.iter_mut().find(own),
+                }
+                if let Some(cursor) = &mut beside {
+                    cursor.changed = cursor.changed.max(last.position);
+                }
+            }
+            for cursor in &mut cursors {
+                (cursor.entries, cursor.address, cursor.time) = (to, prev, time);
+                if to == head.size {
+                    cursor.head = (head.size, hex(&head.root));
+                }
             }
             cursors.iter().chain(beside.as_deref()).try_for_each(|cursor| writer.advance(cursor))
         })?;

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Step};
 use crate::view::View;
-use chancery_ledger::{Error, Ledger, Result};
+use chancery_ledger::{Code, Error, Ledger, Result};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How long the thread waits for a head before it says that it is still there.
 const BEAT: Duration = Duration::from_millis(500);
+/// Beats for which it waits for somebody else who folds.
+const PATIENCE: u32 = 20;
 
 /// How the follower is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,8 +49,8 @@ pub type Told = Box<dyn Fn(&Health) + Send>;
 impl Follower {
     /// Opens the views' file and follows `ledger` until it is dropped.
     pub fn start(ledger: &Ledger, path: &Path, views: &'static [&'static View], told: Told) -> Result<Self> {
-        let mut engine = Engine::open(path, ledger.origin().name(), views)?;
         let (reader, released) = (ledger.reader()?, Arc::clone(ledger.released()));
+        let mut engine = Self::engine(path, ledger, views)?;
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
         let thread = Builder::new().name("chancery-views".to_owned()).spawn(move || {
@@ -80,6 +82,17 @@ impl Follower {
         });
         let thread = thread.map_err(|error| Error::io("start the fold of", path, error))?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Waits a while for somebody who folds for a moment, such as a command that reads a view.
+    fn engine(path: &Path, ledger: &Ledger, views: &'static [&'static View]) -> Result<Engine> {
+        for _ in 0..PATIENCE {
+            match Engine::open(path, ledger.origin().name(), views) {
+                Err(error) if error.code == Code::Locked => ledger.released().wait(u64::MAX, BEAT),
+                other => return other,
+            };
+        }
+        Engine::open(path, ledger.origin().name(), views)
     }
 
     /// How it is now.

@@ -22,8 +22,8 @@ mod store;
 mod view;
 pub mod views;
 
-pub use ask::{AsOf, Ask, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views};
-pub use compare::{Compared, ViewDigest, build, compare, digests, entries};
+pub use ask::{AsOf, Ask, COLUMNS, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views};
+pub use compare::{Compared, ViewDigest, build, compare, copy, digests, entries};
 pub use engine::{BATCH, Engine, Step};
 pub use follow::{Follower, Health, Told};
 pub use narrative::{Evidence, Narrative, Sentence};

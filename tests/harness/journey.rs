@@ -11,14 +11,22 @@
 //! held WHO do …                       asked, held, approved by ada, asked again
 //! told JOB TEXT|TEXT…                 the accepted events, read from the record
 //! absent NAME                         no such file
-//! http: CLAUSE                        what needs HTTP; counted
+//! http WHO METHOD PATH [BODY] => STATUS WORD…   asked of a server of the ledger, as the bearer of a token; `-` for nobody
+//! remember NAME | rebuilt NAME        the rows of every view are `NAME`; folded again to that entry, they are the same
+//! forget                              the file of the views is taken away
+//! later: CLAUSE                       what belongs to later work; counted
+//! restart                             the server is stopped, and started at the next step of HTTP
 //! WHO VERB … => EXIT WORD…            `-` for nobody
 //! ```
+//!
+//! Words of HTTP: `a/b/0=VALUE` what stands at that place of the answer (`*` for any member); `#a/b=N` how many stand there; `has:TEXT`
+//! and `not:TEXT` somewhere in the answer, `_` for a space; `=>NAME:a/b` what stands there is `$NAME` from here on; a code.
 //!
 //! Words: a code or a provider's failure; kinds of the entries, all of them; `+N` entries more than before; `replay`;
 //! `NAME=VALUE` in the data of an entry; `checks=A,B`, `gates=…`, `enablement=…` those that failed; `says:TEXT` somewhere
 //! in what was printed, `_` for a space.
 
+use super::server::{Server, Told, request};
 use super::site::Site;
 use super::{Ran, root};
 use crate::providers::{End, Vault, private};
@@ -37,6 +45,12 @@ pub struct Journey {
     vaults: Vec<Vault>,
     canaries: Vec<String>,
     printed: Vec<String>,
+    /// The server of the ledger, while steps of HTTP follow each other.
+    server: Option<Server>,
+    tokens: BTreeMap<String, String>,
+    /// Digests of the views, and entries that they were folded from.
+    remembered: BTreeMap<String, (u64, Vec<String>)>,
+    pub asked: usize,
     pub later: usize,
     pub steps: usize,
 }
@@ -80,12 +94,21 @@ impl Journey {
             vaults: Vec::new(),
             canaries: Vec::new(),
             printed: Vec::new(),
+            server: None,
+            tokens: BTreeMap::new(),
+            remembered: BTreeMap::new(),
+            asked: 0,
             later: 0,
             steps: 0,
         };
         journey.set_clock();
         journey.command(&["init", "--name", "journey.example", "--stage", "test"]);
         journey.lines(file);
+        // However it went: the rows are those of a rebuild, byte for byte.
+        let rows = journey.rows(&[]);
+        journey.forget();
+        assert_eq!(journey.rows(&[]), rows, "{file}: rows of a rebuild");
+        assert_eq!(journey.command(&["view", "verify"]).code, 0, "{file}");
         let pin = journey.site.path("l.pin");
         let ran = journey.command(&["verify", "--pin", pin.to_str().expect("a path")]);
         let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
@@ -99,6 +122,8 @@ impl Journey {
     }
 
     fn command(&mut self, args: &[&str]) -> Ran {
+        // One process holds the ledger.
+        self.stop();
         let mut command = self.site.command(args);
         command.env("CHANCERY_TEST_CLOCK", self.site.path("clock")).env_remove("CHANCERY_TEST_TRACE");
         command.env_remove("CHANCERY_KEY_FILE");
@@ -129,8 +154,8 @@ impl Journey {
     }
 
     fn line(&mut self, line: &str, at: &str) {
-        if let Some(clause) = line.strip_prefix("http: ") {
-            super::site::say(&format!("later: HTTP: {}: {clause}", self.file));
+        if let Some(clause) = line.strip_prefix("later: ") {
+            super::site::say(&format!("later: {}: {clause}", self.file));
             self.later += 1;
             return;
         }
@@ -150,8 +175,146 @@ impl Journey {
             ["held", who, ref rest @ ..] => self.held(who, rest, at),
             ["told", job, ref events @ ..] => self.told(job, &events.join(" "), at),
             ["absent", name] => assert!(!self.site.path(name).exists(), "{at}"),
+            ["http", who, ref rest @ ..] => self.http(who, rest, at),
+            ["restart"] => self.stop(),
+            ["remember", name] => {
+                let rows = self.rows(&[]);
+                self.remembered.insert(name.to_owned(), rows);
+            }
+            ["rebuilt", name] => self.rebuilt(name, at),
+            ["forget"] => self.forget(),
             [who, ref rest @ ..] => drop(self.step(who, rest, at)),
             [] => {}
+        }
+    }
+
+    /// Entries that the views were folded from, and the digest of each.
+    fn rows(&mut self, more: &[&str]) -> (u64, Vec<String>) {
+        let ran = self.command(&[&["view", "digest"], more].concat());
+        let lines: Vec<Value> = ran.stdout.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert!(lines.len() > 15, "{}: {}", self.file, ran.stderr);
+        let entries = lines[0]["as_of"]["entries"].as_u64().expect("a number");
+        (entries, lines.iter().map(|line| format!("{} {}", line["view"], line["digest"])).collect())
+    }
+
+    fn rebuilt(&mut self, name: &str, at: &str) {
+        let remembered =
+            self.remembered.get(name).unwrap_or_else(|| panic!("{at}: nothing remembered")).clone();
+        let entries = remembered.0.to_string();
+        assert_eq!(self.rows(&["--at", &entries]), remembered, "{at}");
+    }
+
+    fn forget(&mut self) {
+        self.stop();
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.site.path("l").join(format!("projections.db{end}")));
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            let log = server.log.clone();
+            assert_eq!(server.stop(), Some(0), "{}: the server ends well", self.file);
+            self.printed.push(std::fs::read_to_string(log).unwrap_or_default());
+        }
+    }
+
+    /// The token of somebody, issued when it is first asked for.
+    fn token(&mut self, who: &str, at: &str) -> String {
+        if let Some(token) = self.tokens.get(who) {
+            return token.clone();
+        }
+        let scope = match who {
+            "founder" | "ada" => "/".to_owned(),
+            _ => self.names.get("S").cloned().unwrap_or_else(|| "/acme".to_owned()),
+        };
+        let id = format!("{who:t<12}").replace('-', "t");
+        let principal = format!("principal={who}");
+        let words = [
+            "do",
+            "token.issue",
+            "--scope",
+            &scope,
+            "--id",
+            &id[..12],
+            &principal,
+            "ttl_ms:=86400000",
+            "=>",
+            "0",
+        ];
+        // What shows it is no part of the record, and is not looked at for canaries.
+        let said = self.step("founder", &words, at);
+        let token = said["secret"].as_str().expect("a secret").to_owned();
+        self.tokens.insert(who.to_owned(), token.clone());
+        token
+    }
+
+    fn http(&mut self, who: &str, rest: &[&str], at: &str) {
+        let end = rest.iter().position(|word| *word == "=>").unwrap_or_else(|| panic!("{at}: no `=>`"));
+        let [method, path, ref body @ ..] = rest[..end] else { panic!("{at}: a method and a path") };
+        let mut headers = vec!["content-type: application/json".to_owned()];
+        if who != "-" {
+            headers.push(format!("authorization: Bearer {}", self.token(who, at)));
+        }
+        if path.ends_with("/invoke") {
+            headers.push(format!("idempotency-key: journey-http-{:08}", self.asked));
+        }
+        self.asked += 1;
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let text = request(method, path, &headers, body.first().copied());
+        let clock = self.site.path("clock");
+        let server = self
+            .server
+            .get_or_insert_with(|| Server::start(&self.site, &["--clock", clock.to_str().expect("a path")]));
+        // What is read has everything that was answered before.
+        const FOLDED: [&str; 6] = [
+            "/v1/me/attention",
+            "/v1/queues",
+            "/v1/views",
+            "/v1/transcripts",
+            "/v1/governance",
+            "/v1/entities",
+        ];
+        let text = match FOLDED.iter().any(|folded| path.starts_with(folded)) {
+            true => {
+                let position = server.ask("GET", "/healthz", &[], None).headers["chancery-position"].clone();
+                let joint = if path.contains('?') { '&' } else { '?' };
+                request(method, &format!("{path}{joint}min_position={position}"), &headers, None)
+            }
+            false => text,
+        };
+        let told = server.raw(&text).unwrap_or_else(|| panic!("{at}: no answer"));
+        self.printed.push(format!("{:?}", told));
+        self.hold(&told, &rest[end + 1..], at);
+    }
+
+    /// Holds an answer to what is expected.
+    fn hold(&mut self, told: &Told, expected: &[&str], at: &str) {
+        let all = format!("{at}\n{told:?}");
+        assert_eq!(expected[0], told.status.to_string(), "{all}");
+        let body: Value = serde_json::from_str(&told.body).unwrap_or_default();
+        // The whole of what a person would read, with what separates words made one.
+        let text = format!("{told:?}").replace('_', " ");
+        for word in &expected[1..] {
+            if let Some(sought) = word.strip_prefix("has:") {
+                assert!(text.contains(&sought.replace('_', " ")), "`{sought}`: {all}");
+            } else if let Some(sought) = word.strip_prefix("not:") {
+                assert!(!text.contains(&sought.replace('_', " ")), "`{sought}`: {all}");
+            } else if let Some((name, place)) = word.strip_prefix("=>").and_then(|w| w.split_once(':')) {
+                let found = places(&body, place);
+                let found = found.first().unwrap_or_else(|| panic!("nothing at {place}: {all}"));
+                self.names.insert(name.to_owned(), plain(found));
+            } else if let Some((place, wanted)) = word.strip_prefix('#').and_then(|w| w.split_once('=')) {
+                let found: usize =
+                    places(&body, place).iter().map(|value| value.as_array().map_or(0, Vec::len)).sum();
+                assert_eq!(wanted, found.to_string(), "{word}: {all}");
+            } else if let Some((place, wanted)) = word.split_once('=') {
+                let found: Vec<String> = places(&body, place).into_iter().map(plain).collect();
+                let same = |found: &String| found.replace('_', " ") == wanted.replace('_', " ");
+                assert!(found.iter().any(same), "{word}, found {found:?}: {all}");
+            } else {
+                assert_eq!(body["code"], *word, "{all}");
+            }
         }
     }
 
@@ -305,6 +468,29 @@ impl Journey {
             }
         }
     }
+}
+
+/// What stands at a place of an answer.
+fn places<'a>(value: &'a Value, place: &str) -> Vec<&'a Value> {
+    let mut found = vec![value];
+    for part in place.split('/') {
+        found = found
+            .into_iter()
+            .flat_map(|value| match (part, value) {
+                ("*", Value::Array(items)) => items.iter().collect(),
+                ("*", Value::Object(members)) => members.values().collect(),
+                (part, Value::Array(items)) => {
+                    part.parse::<usize>().ok().and_then(|at| items.get(at)).into_iter().collect()
+                }
+                (part, value) => value.get(part).into_iter().collect::<Vec<_>>(),
+            })
+            .collect();
+    }
+    found
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A member of an entry's data as a journey writes it.

@@ -155,6 +155,11 @@ impl Run {
         Self { _home: home, story: Some(story), oracle, prints, tokens, expected, keys: 0, told: Vec::new() }
     }
 
+    /// The ledger as it stands, for whoever folds it.
+    pub fn now(&self) -> &Story {
+        self.story.as_ref().expect("a story")
+    }
+
     fn story(&mut self) -> &mut Story {
         self.story.as_mut().expect("a story")
     }

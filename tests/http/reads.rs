@@ -199,15 +199,15 @@ fn figures_have_no_label_from_input_and_an_address_of_their_own() {
 }
 
 #[test]
-fn the_routes_are_those_of_section_19_and_golden_as_openapi() {
-    let listed: BTreeSet<String> = crate::spec::table(&crate::spec::section("19"), "route")
+fn the_routes_are_those_of_section_20_and_golden_as_openapi() {
+    let listed: BTreeSet<String> = crate::spec::table(&crate::spec::section("20"), "route")
         .iter()
         .map(|row| crate::spec::plain(&row[0]).to_owned())
         .collect();
     let declared: BTreeSet<String> =
         ROUTES.iter().map(|route| format!("{} {}", route.method.as_str(), route.path)).collect();
     assert_eq!(listed, declared);
-    for row in crate::spec::table(&crate::spec::section("19"), "route") {
+    for row in crate::spec::table(&crate::spec::section("20"), "route") {
         let route = ROUTES.iter().find(|r| row[0].contains(&format!("{} {}`", r.method.as_str(), r.path)));
         let who = match route.expect("a route").rule {
             Rule::Open => "anybody".to_owned(),

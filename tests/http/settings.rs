@@ -1,4 +1,4 @@
-//! Is the server set up as SPEC 19 says, does it stop as it should, and what does it write about its clients?
+//! Is the server set up as SPEC 20 says, does it stop as it should, and what does it write about its clients?
 
 use crate::harness::server::{Server, cast, read_answer, request};
 use crate::harness::{Home, ran};
@@ -7,8 +7,8 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 #[test]
-fn settings_are_those_of_section_19() {
-    let listed: Vec<(String, String, String)> = crate::spec::table(&crate::spec::section("19"), "setting")
+fn settings_are_those_of_section_20() {
+    let listed: Vec<(String, String, String)> = crate::spec::table(&crate::spec::section("20"), "setting")
         .iter()
         .map(|row| (crate::spec::plain(&row[0]).to_owned(), row[1].clone(), row[2].clone()))
         .collect();

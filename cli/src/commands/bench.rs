@@ -11,6 +11,7 @@ mod http;
 mod load;
 mod mix;
 mod plain;
+mod rebuild;
 mod recompute;
 mod restart;
 mod served;
@@ -59,6 +60,7 @@ fn whats() -> PossibleValuesParser {
         "record",
         "gate",
         "decide",
+        "rebuild",
         "http",
         "sse",
         "all",
@@ -102,6 +104,9 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     }
     if wants("recompute") {
         figures.extend(recompute::run(&bench, out)?);
+    }
+    if wants("rebuild") {
+        figures.extend(rebuild::run(&bench, out)?);
     }
     if wants("restart") {
         figures.extend(restart::run(&bench, out)?);

@@ -10,7 +10,9 @@ use chancery_ledger::format::ids::Scope;
 use chancery_ledger::verify::Verdict;
 use chancery_ledger::{Clock, Code};
 use chancery_projections::views::view;
-use chancery_projections::{AsOf, Ask, Compared, Engine, VIEWS, View, ViewDigest, compare, digests, entries};
+use chancery_projections::{
+    AsOf, Ask, COLUMNS, Compared, Engine, VIEWS, View, ViewDigest, compare, digests, entries,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -206,14 +208,16 @@ fn table(items: &[Value], out: &Output) {
     };
     let until =
         |item: &Value| item.get("changes_at").and_then(Value::as_i64).map(instant).unwrap_or_default();
-    let heads = ["KEY", "STATE", "ABOUT", "SCOPE", "CHANGED", "UNTIL", "TEXT"].map(str::to_owned);
+    let mut heads: Vec<String> = COLUMNS.iter().map(|name| name.to_uppercase()).collect();
+    heads.extend(["UNTIL", "TEXT"].map(str::to_owned));
     let row = |item: &Value| {
-        let [key, state, about, scope] = ["key", "state", "about", "scope"].map(|name| cell(item, name));
-        [key, state, about, scope, cell(item, "changed"), until(item), cell(item, "text")]
+        let mut cells: Vec<String> = COLUMNS.iter().map(|name| cell(item, name)).collect();
+        cells.extend([until(item), cell(item, "text")]);
+        cells
     };
     let mut rows = vec![heads];
     rows.extend(items.iter().map(row));
-    let mut widths = [0; 7];
+    let mut widths = [0; COLUMNS.len() + 2];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());

@@ -32,8 +32,8 @@ struct Body {
     role: Role,
     registered: Mark,
     last: Mark,
-    /// Further roles, by scope and role, with the instant at which they end by themselves.
-    roles: BTreeMap<String, Until>,
+    /// Further roles.
+    roles: Vec<Further>,
     /// Live keys by id.
     keys: BTreeMap<String, Key>,
     /// Tokens that were not revoked, by id.
@@ -41,8 +41,11 @@ struct Body {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Until {
+struct Further {
     position: u64,
+    role: String,
+    scope: String,
+    /// From this instant on it no longer counts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     until: Option<i64>,
 }
@@ -70,7 +73,7 @@ fn register(rows: &mut Rows<'_>, seen: &Seen<'_>, id: &str, kind: Kind, role: Ro
         role,
         registered: Mark::of(seen),
         last: Mark::of(seen),
-        roles: BTreeMap::new(),
+        roles: Vec::new(),
         keys: BTreeMap::new(),
         tokens: BTreeMap::new(),
     };
@@ -114,16 +117,20 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         Some(Event::Key(event)) => keys(rows, seen, event),
         Some(Event::Token(event)) => tokens(rows, seen, event),
         Some(Event::Role(role::Event::Assigned { principal, until })) => {
-            let (role, until) = (super::place(seen.scope, seen.entity_id), *until);
+            let role = Further {
+                position: seen.position,
+                role: seen.entity_id.to_owned(),
+                scope: seen.scope.to_owned(),
+                until: *until,
+            };
             rows.amend(principal, seen, |_, body: &mut Body| {
-                body.roles.retain(|_, role| role.until.is_none_or(|until| seen.time < until));
-                body.roles.insert(role, Until { position: seen.position, until });
+                body.roles.retain(|role| role.until.is_none_or(|until| seen.time < until));
+                body.roles.push(role);
             })
         }
         Some(Event::Role(role::Event::Unassigned { principal })) => {
-            let role = super::place(seen.scope, seen.entity_id);
             rows.amend(principal, seen, |_, body: &mut Body| {
-                body.roles.remove(&role);
+                body.roles.retain(|known| known.role != seen.entity_id || known.scope != seen.scope);
             })
         }
         _ => Ok(()),
