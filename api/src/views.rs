@@ -39,6 +39,15 @@ pub(crate) fn named(call: &Call, which: Which) -> Result<&'static View, Problem>
     }
 }
 
+/// What it costs to make an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// A look at a row, which is done where it is asked for: to wake another thread takes longer.
+    Row,
+    /// More than that, on a thread that may wait for the disk.
+    Page,
+}
+
 /// A question about views: who asks, and as of when.
 pub(crate) struct Asking {
     pub(crate) app: Arc<App>,
@@ -89,8 +98,9 @@ impl Asking {
         let url = call.parts.uri.path_and_query().map_or("", |url| url.as_str());
         let mut asked = format!("{} {} {} {url}", self.principal, self.within, self.abilities.join(","));
         let mut tag = String::new();
+        let generation = self.app.folded.borrow().beats;
         for view in views {
-            tag = self.app.views.tag(view, self.now, &asked)?.0;
+            tag = self.app.views.tag(view, self.now, &asked, generation)?;
             asked.push_str(&tag);
         }
         let tag = format!("W/\"{tag}\"");
@@ -105,6 +115,7 @@ impl Asking {
         self,
         call: &Call,
         views: &[&'static View],
+        cost: Cost,
         make: impl FnOnce(&Self) -> Result<Value, Problem> + Send + 'static,
     ) -> Reply {
         let (tag, known) = self.unchanged(call, views)?;
@@ -113,9 +124,13 @@ impl Asking {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         } else {
-            let app = Arc::clone(&self.app);
-            let made = app.blocking(move || Ok(make(&self))).await?;
-            json(&made?)?
+            match cost {
+                Cost::Row => json(&make(&self)?)?,
+                Cost::Page => {
+                    let app = Arc::clone(&self.app);
+                    app.blocking(move || Ok(make(&self).and_then(|made| json(&made)))).await??
+                }
+            }
         };
         if let Ok(tag) = HeaderValue::from_str(&tag) {
             response.headers_mut().insert(header::ETAG, tag);
@@ -175,7 +190,7 @@ async fn rows(call: Call, view: &'static View, about: Option<String>) -> Reply {
         members.extend(page.next_page_token.map(|token| ("next_page_token", Value::String(token))));
         asking.told(&page.as_of, members)
     };
-    asking.answer(&call, &[view], make).await
+    asking.answer(&call, &[view], Cost::Page, make).await
 }
 
 /// One row of a view.
@@ -186,7 +201,7 @@ async fn single(call: Call, view: &'static View, key: String) -> Reply {
         let (as_of, row) = found;
         asking.told(&as_of, vec![("item", row.ok_or_else(Problem::not_found)?)])
     };
-    asking.answer(&call, &[view], make).await
+    asking.answer(&call, &[view], Cost::Row, make).await
 }
 
 fn of(call: &Call) -> Result<&'static View, Problem> {
@@ -259,7 +274,7 @@ pub(crate) async fn entity(call: Call) -> Reply {
         let item = page.items.pop().ok_or_else(Problem::not_found)?;
         asking.told(&page.as_of, vec![("item", item)])
     };
-    asking.answer(&call, &[view], make).await
+    asking.answer(&call, &[view], Cost::Page, make).await
 }
 
 pub(crate) async fn timeline(call: Call) -> Reply {

@@ -11,6 +11,7 @@ use chancery_ledger::{Code, Error, Result};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -27,6 +28,25 @@ pub const COLUMNS: [&str; 5] = ["key", "state", "about", "scope", "changed"];
 pub struct Views {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    /// What is known of a view without a look at the file, by its name.
+    known: Mutex<HashMap<&'static str, Known>>,
+}
+
+/// How far a view is and which deadlines have passed, as long as nothing is folded and no further deadline passes.
+#[derive(Debug, Clone)]
+struct Known {
+    generation: u64,
+    /// The instant at which it was looked at, and the first deadline after it.
+    now: i64,
+    until: Option<i64>,
+    at: Cursor,
+    passed: Option<i64>,
+}
+
+impl Known {
+    fn holds(&self, generation: u64, now: i64) -> bool {
+        self.generation == generation && self.now <= now && self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// What an answer was made from.
@@ -140,7 +160,7 @@ impl Views {
     /// The views of a file that an engine has opened before.
     pub fn open(path: &Path) -> Result<Self> {
         let first = store::open_reader(path)?;
-        Ok(Self { path: path.to_owned(), idle: Mutex::new(vec![first]) })
+        Ok(Self { path: path.to_owned(), idle: Mutex::new(vec![first]), known: Mutex::default() })
     }
 
     /// Runs `read` in one read transaction.
@@ -169,15 +189,25 @@ impl Views {
     }
 
     /// What an unchanged answer is recognised by: the view and its version, what last changed it, the deadlines that
-    /// `now` has passed, and `asked`, which is whatever else the answer depends on.
-    pub fn tag(&self, view: &View, now: i64, asked: &str) -> Result<(String, AsOf)> {
-        self.read(|conn| {
-            let at = Self::live(conn, view)?;
-            let passed = store::passed(conn, view, &at, now)?;
-            let text =
-                format!("{} {} {} {} {passed:?} {asked}", view.name, at.version, at.changed, at.skipped);
-            Ok((short(&text), AsOf::from(at)))
-        })
+    /// `now` has passed, and `asked`, which is whatever else the answer depends on. The caller's `generation` grows with
+    /// each fold: within one, the file is looked at once.
+    pub fn tag(&self, view: &View, now: i64, asked: &str, generation: u64) -> Result<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(view.name).cloned();
+        let known = match known.filter(|known| known.holds(generation, now)) {
+            Some(known) => known,
+            None => {
+                let fresh = self.read(|conn| {
+                    let at = Self::live(conn, view)?;
+                    let (passed, until) = store::passed(conn, view, &at, now)?;
+                    Ok(Known { generation, now, until, at, passed })
+                })?;
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.insert(view.name, fresh.clone());
+                fresh
+            }
+        };
+        let Known { at, passed, .. } = known;
+        Ok(short(&format!("{} {} {} {} {passed:?} {asked}", view.name, at.version, at.changed, at.skipped)))
     }
 
     /// A page of rows.

@@ -91,14 +91,23 @@ pub(crate) fn end_read(conn: &Connection) -> Result<()> {
     conn.prepare_cached("COMMIT").and_then(|mut end| end.execute([])).map(|_| ()).map_err(failed)
 }
 
-/// The last deadline of any row that `now` has passed.
-pub(crate) fn passed(conn: &Connection, view: &View, at: &Cursor, now: i64) -> Result<Option<i64>> {
+/// The last deadline of any row that `now` has passed, and the first that it has not.
+pub(crate) fn passed(
+    conn: &Connection,
+    view: &View,
+    at: &Cursor,
+    now: i64,
+) -> Result<(Option<i64>, Option<i64>)> {
     if !view.indexes.contains(&Index::Until) {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let sql = format!("SELECT max(until) FROM {} WHERE until IS NOT NULL AND until <= ?1", at.table());
-    let mut query = conn.prepare_cached(&sql).map_err(failed)?;
-    query.query_row([now], |row| row.get(0)).map_err(failed)
+    let one = |what: &str, which: &str| -> Result<Option<i64>> {
+        let table = at.table();
+        let sql = format!("SELECT {what}(until) FROM {table} WHERE until IS NOT NULL AND until {which} ?1");
+        let mut query = conn.prepare_cached(&sql).map_err(failed)?;
+        query.query_row([now], |row| row.get(0)).map_err(failed)
+    };
+    Ok((one("max", "<=")?, one("min", ">")?))
 }
 
 /// How many rows of a view there are for each state and each `step` of ranks, and the smallest rank among them.
