@@ -90,21 +90,11 @@ fn reads(bench: &Bench, estate: &Estate, served: &Served) -> Result<(Vec<Read>, 
     Ok((reads, other))
 }
 
-/// Processor time of a server for each request, in words.
-fn cost(before: Option<u64>, after: Option<u64>, requests: u64) -> String {
-    match (before, after) {
-        // A tick is a hundredth of a second wherever Linux tells of ticks.
-        (Some(before), Some(after)) => format!("{} us", (after - before) * 10_000 / requests.max(1)),
-        _ => "unknown time".to_owned(),
-    }
-}
-
 /// A read and its bare route in turns, by the same number of connections.
 fn compare(read: &Read, served: &Served, other: &Served, each: usize) -> Result<Figure, Diagnostic> {
     let mut ours = Load::open(served.address, READERS)?;
     let mut theirs = Load::open(other.address, READERS)?;
     let (mut rates, mut limits, mut times) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut own, mut bare) = (served.ticks(), other.ticks());
     let total = (each * READERS) as u64;
     for round in 0..=ROUNDS {
         for turn in 0..2 {
@@ -117,12 +107,8 @@ fn compare(read: &Read, served: &Served, other: &Served, each: usize) -> Result<
                 times.extend(took.each.into_iter().filter(|_| first));
             }
         }
-        if round == 0 {
-            (own, bare) = (served.ticks(), other.ticks());
-        }
     }
     times.sort_unstable();
-    let asked = total * ROUNDS as u64;
     let (ours, limit) = (median(rates), median(limits));
     Ok(Figure {
         name: read.name.to_owned(),
@@ -133,12 +119,8 @@ fn compare(read: &Read, served: &Served, other: &Served, each: usize) -> Result<
         limit: Some(format!("a bare route with the same bytes, {limit}/s (rate)")),
         ratio: Some(ratio(ours, limit)),
         conditions: format!(
-            "{}, {} bytes, {READERS} connections that stay open, {ROUNDS} interleaved rounds of {total}; the server takes {} a \
-             request, the bare one {}; {SHARED}",
-            read.what,
-            read.bytes,
-            cost(own, served.ticks(), asked),
-            cost(bare, other.ticks(), asked),
+            "{}, {} bytes, {READERS} connections that stay open, {ROUNDS} interleaved rounds of {total}; {SHARED}",
+            read.what, read.bytes,
         ),
         ..Figure::default()
     })

@@ -140,12 +140,4 @@ impl Served {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.trim().strip_suffix(" kB")?.parse().ok()
     }
-
-    /// Ticks of processor time that it took, in user and system mode; nothing where that is not told.
-    pub(super) fn ticks(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
-        let tick = |at: usize| fields.get(at)?.parse::<u64>().ok();
-        Some(tick(11)? + tick(12)?)
-    }
 }
