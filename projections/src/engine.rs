@@ -168,6 +168,7 @@ impl Engine {
         let to = next.min(head.size).min(from + BATCH);
         let group: Vec<usize> =
             (0..self.cursors.len()).filter(|at| self.cursors.get(*at).is_some_and(in_group)).collect();
+        self.writer.set_behind(head.size - to > BATCH)?;
         self.fold(reader, head, &group, from, to)?;
         Ok(Step::Folded(to))
     }
