@@ -12,8 +12,8 @@ use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::{self, Value as Part};
 use chancery_ledger::format::limits::PART_DEPTH;
 use chancery_ledger::{Code, Error};
-use chancery_projections::views::view;
-use chancery_projections::{AsOf, Ask, Poison, Show, VIEWS, View};
+use chancery_projections::views::{STREAMS, view};
+use chancery_projections::{AsOf, Ask, Poison, Show, VIEWS, View, told};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,14 +21,6 @@ use std::time::Duration;
 
 /// How long a reader waits for a position when nothing is said, and at most.
 const WAIT_MS: (u64, u64) = (5_000, 10_000);
-
-/// The streams of a transcript and their views.
-pub(crate) const STREAMS: &[(&str, &str)] = &[
-    ("operator", "transcript_operator"),
-    ("technical", "transcript_technical"),
-    ("audit", "transcript_audit"),
-    ("quarantine", "transcript_quarantine"),
-];
 
 /// The view that a call is about.
 pub(crate) fn named(call: &Call, which: Which) -> Result<&'static View, Problem> {
@@ -77,7 +69,10 @@ impl Asking {
         };
         reach(call).await?;
         let abilities = app.ledger.abilities(&viewer.principal);
-        Ok(Self { app, now: viewer.now, principal: viewer.principal.clone(), abilities, within })
+        // Only deadlines are judged as of another instant: what stands in the rows is what stands there now.
+        let named = call.query.number("now")?.map(|now| i64::try_from(now).unwrap_or(i64::MAX));
+        let now = named.unwrap_or(viewer.now);
+        Ok(Self { app, now, principal: viewer.principal.clone(), abilities, within })
     }
 
     /// Shows what `look` finds, with this reader's eyes.
@@ -144,15 +139,8 @@ impl Asking {
     }
 
     /// An answer that has `as_of`, as it is told.
-    pub(crate) fn tell(&self, mut answer: Value) -> Result<Value, Problem> {
-        let lost = || Problem::new(Code::Internal, "an answer does not say what it was made from");
-        let as_of = answer.get_mut("as_of").and_then(Value::as_object_mut).ok_or_else(lost)?;
-        let entries = as_of.get("entries").and_then(Value::as_u64).ok_or_else(lost)?;
-        let lag = self.app.size().saturating_sub(entries);
-        as_of.insert("position".to_owned(), self.app.reference(entries.saturating_sub(1)).into());
-        as_of.insert("lag".to_owned(), lag.into());
-        as_of.insert("now".to_owned(), self.now.into());
-        Ok(answer)
+    pub(crate) fn tell(&self, answer: Value) -> Result<Value, Problem> {
+        Ok(told(answer, self.app.epoch, self.app.size(), self.now)?)
     }
 
     /// An answer of these members, with what it was made from.

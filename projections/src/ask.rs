@@ -91,6 +91,18 @@ impl From<Cursor> for AsOf {
     }
 }
 
+/// An answer that has `as_of`, with what its reader must know beside: the reference of the last entry, how many released
+/// entries are not folded yet, and the instant as of which deadlines are judged.
+pub fn told(mut answer: Value, epoch: u32, released: u64, now: i64) -> Result<Value> {
+    let lost = || Error::new(Code::Internal, "an answer does not say what it was made from");
+    let as_of = answer.get_mut("as_of").and_then(Value::as_object_mut).ok_or_else(lost)?;
+    let entries = as_of.get("entries").and_then(Value::as_u64).ok_or_else(lost)?;
+    as_of.insert("position".to_owned(), format!("{epoch}.{}", entries.saturating_sub(1)).into());
+    as_of.insert("lag".to_owned(), released.saturating_sub(entries).into());
+    as_of.insert("now".to_owned(), now.into());
+    Ok(answer)
+}
+
 /// Which rows are asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {

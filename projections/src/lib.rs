@@ -15,6 +15,7 @@ mod engine;
 mod follow;
 mod letters;
 mod narrative;
+mod overlay;
 mod rows;
 mod seen;
 mod show;
@@ -22,7 +23,7 @@ mod store;
 mod view;
 pub mod views;
 
-pub use ask::{AsOf, Ask, COLUMNS, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views};
+pub use ask::{AsOf, Ask, COLUMNS, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views, told};
 pub use compare::{Compared, ViewDigest, build, compare, copy, digests, entries};
 pub use engine::{BATCH, Engine, Step};
 pub use follow::{Follower, Health, Told};
