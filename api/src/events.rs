@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -103,10 +103,7 @@ impl Client {
         loop {
             let size = heads.borrow_and_update().checkpoint.size;
             if self.next < size {
-                self.page(size).await?;
-                if self.next < size && looks_due(&mut looks).await {
-                    self.is_live().await?;
-                }
+                self.page(size, &mut looks).await?;
                 if self.next < size && !*closing.borrow() {
                     continue;
                 }
@@ -123,16 +120,23 @@ impl Client {
     }
 
     /// Sends what is wanted of the next page.
-    async fn page(&mut self, size: u64) -> Result<(), Ended> {
+    async fn page(&mut self, size: u64, looks: &mut Interval) -> Result<(), Ended> {
         let end = size.min(self.next + PAGE);
         let Ok(frames) = self.app.frames(self.next..end).await else {
             return self.resync().await;
         };
         let mut sent = 0;
         for frame in frames.iter().filter(|frame| self.filter.wants(frame)) {
+            // A client that takes little at a time is on one page for long.
+            if looks_due(looks).await {
+                self.is_live().await?;
+            }
             self.send(frame.bytes.clone()).await?;
             self.told = frame.position + 1;
             sent += 1;
+        }
+        if sent == 0 && looks_due(looks).await {
+            self.is_live().await?;
         }
         self.next = end;
         self.app.metrics.frames.add(sent);
@@ -178,6 +182,6 @@ impl Client {
 }
 
 /// Whether the next tick has come.
-async fn looks_due(ticks: &mut tokio::time::Interval) -> bool {
+async fn looks_due(ticks: &mut Interval) -> bool {
     timeout(Duration::ZERO, ticks.tick()).await.is_ok()
 }

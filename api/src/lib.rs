@@ -17,6 +17,7 @@ mod document;
 mod entries;
 mod events;
 mod frames;
+mod head;
 mod limits;
 mod log;
 mod me;

@@ -95,7 +95,7 @@ impl Asking {
         let mut asked = format!("{} {} {} {url}", self.principal, self.within, self.abilities.join(","));
         let mut tag = String::new();
         for view in views {
-            tag = self.app.views.tag(view, self.now, &asked)?.0;
+            tag = self.app.views.tag(view, &self.within, self.now, &asked)?.0;
             asked.push_str(&tag);
         }
         let tag = format!("W/\"{tag}\"");

@@ -3,6 +3,7 @@
 use crate::show::Show;
 use crate::store::{self, Cursor, Filter};
 use crate::view::{NOTE, Poison, Row, View};
+use crate::views::ACKNOWLEDGEMENTS;
 use chancery_ledger::format::canonical::to_bytes;
 use chancery_ledger::format::encoding::{base64_url, hex, unbase64_url};
 use chancery_ledger::format::hash::PAGE;
@@ -40,7 +41,7 @@ pub struct AsOf {
     pub time: i64,
     /// The newest head that lies wholly within.
     pub head: Head,
-    /// Position of the entry that last changed the view.
+    /// Position of the entry that last changed what the reader may see of the view.
     pub changed: u64,
     /// Entries that the view could not fold; the view `dead_letters` says why.
     pub skipped: u64,
@@ -55,6 +56,14 @@ pub struct Head {
     pub size: u64,
     /// Its root in hex.
     pub root: String,
+}
+
+impl AsOf {
+    /// What a reader of a scope is told that an answer was made from: nothing of when other scopes changed.
+    pub(crate) fn of(conn: &Connection, at: Cursor, within: &Scope) -> Result<Self> {
+        let changed = if within.is_root() { at.changed } else { store::within(conn, &at, within, false)?.0 };
+        Ok(Self { changed, ..Self::from(at) })
+    }
 }
 
 impl From<Cursor> for AsOf {
@@ -156,15 +165,18 @@ impl Views {
         self.read(|conn| Self::live(conn, view).map(AsOf::from))
     }
 
-    /// What an unchanged answer is recognised by: the view and its version, what last changed it, the deadlines that
-    /// `now` has passed, and `asked`, which is whatever else the answer depends on.
-    pub fn tag(&self, view: &View, now: i64, asked: &str) -> Result<(String, AsOf)> {
+    /// What an unchanged answer is recognised by: the view and its version, what last changed what the reader may see of
+    /// it, the deadlines that `now` has passed, and `asked`, which is whatever else the answer depends on.
+    pub fn tag(&self, view: &View, within: &Scope, now: i64, asked: &str) -> Result<(String, AsOf)> {
         self.read(|conn| {
             let at = Self::live(conn, view)?;
-            let passed = store::passed(conn, view, &at, now)?;
-            let text =
-                format!("{} {} {} {} {passed:?} {asked}", view.name, at.version, at.changed, at.skipped);
-            Ok((short(&text), AsOf::from(at)))
+            let passed = store::passed(conn, view, &at, within, now)?;
+            // Rows that are gone are missed in the count, all else in the newest change.
+            let above = view.name == ACKNOWLEDGEMENTS.name;
+            let seen =
+                if within.is_root() { (at.changed, 0) } else { store::within(conn, &at, within, above)? };
+            let text = format!("{} {} {seen:?} {} {passed:?} {asked}", view.name, at.version, at.skipped);
+            Ok((short(&text), AsOf::of(conn, at, within)?))
         })
     }
 
@@ -186,7 +198,7 @@ impl Views {
             let row = store::find(conn, &at, key)?.filter(|row| !row.key.starts_with(NOTE));
             let row = row.filter(|row| Scope::parse(&row.scope).is_ok_and(|scope| within.contains(&scope)));
             let value = row.map(|row| item(view, &row, show)).transpose()?;
-            Ok((AsOf::from(at), value))
+            Ok((AsOf::of(conn, at, within)?, value))
         })
     }
 }
@@ -219,7 +231,7 @@ pub(crate) fn page_of(conn: &Connection, ask: &Ask<'_>, show: &Show<'_>) -> Resu
         rows.last().filter(|_| more).map(|last| Token { asked, key: last.key.clone(), rank: last.rank });
     let next = next.and_then(|token| to_bytes(&token).ok()).map(|text| base64_url(&text));
     let items = rows.iter().map(|row| item(ask.view, row, show)).collect::<Result<Vec<Value>>>()?;
-    Ok(Page { as_of: AsOf::from(at), items, next_page_token: next })
+    Ok(Page { as_of: AsOf::of(conn, at, ask.within)?, items, next_page_token: next })
 }
 
 /// A row as a reader gets it: its columns, and what the view shows of it.
