@@ -117,7 +117,9 @@ pub(crate) fn within(conn: &Connection, at: &Cursor, within: &Scope, above: bool
     if above {
         values.push(within.as_str().to_owned().into());
         let own = format!("?{}", values.len());
-        wanted.push_str(&format!(" OR scope = '/' OR (scope <> '' AND substr({own}, 1, length(scope) + 1) = scope || '/')"));
+        wanted.push_str(&format!(
+            " OR scope = '/' OR (scope <> '' AND substr({own}, 1, length(scope) + 1) = scope || '/')"
+        ));
     }
     let sql = format!("SELECT coalesce(max(changed), 0), count(*) FROM {} WHERE {wanted}", at.table());
     let mut query = conn.prepare_cached(&sql).map_err(failed)?;
