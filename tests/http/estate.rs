@@ -80,13 +80,12 @@ impl Estate {
             let args = json!({"capability": "access", "mode": "worker_stub_execution", "ttl_ms": 600_000});
             self.must("founder", "job.submit", scope, job, args);
         }
-        // Whoever administers the platform comes last: as long as there is one alone, it activates whom it registered.
-        let (rest, first): (Vec<Role>, Vec<Role>) =
-            Role::ALL.iter().partition(|role| **role != Role::PlatformAdmin);
-        for (n, role) in (0..).zip(rest.into_iter().chain(first)) {
+        // Whoever administers the platform does so from above all: it is the founder.
+        self.tokens.insert("platform_admin".to_owned(), self.cast.founder.clone());
+        for (n, role) in (0..).zip(Role::ALL.iter().filter(|role| **role != Role::PlatformAdmin)) {
             let id = role.as_str().replace('_', "-");
-            self.enrol("/acme", &id, role, &format!("role{n:0>8}"));
-            let token = self.tokens.remove(&id).expect("a token");
+            self.enrol("/acme", &id, *role, &format!("role{n:0>8}"));
+            let token = self.tokens.remove(&id).unwrap_or_else(|| panic!("no token of {id}"));
             self.tokens.insert(role.as_str().to_owned(), token);
         }
         self.issue(
@@ -98,7 +97,7 @@ impl Estate {
         self.must("founder", "token.revoke", "/acme", "revokedtoken", json!({}));
         let within = json!({"principal": "org-admin", "ttl_ms": 3_600_000, "within": "/acme/lab"});
         self.issue("narrowed", "/acme", "narrowedabcd", within);
-        self.must("founder", "switch.engage", "/beta", "all", json!({"target": "scope"}));
+        self.must("founder", "switch.engage", "/beta", "access", json!({"target": "capability"}));
     }
 
     /// Something of a tenant: a host key that waits for a review.

@@ -168,7 +168,7 @@ fn printed(cast: &Cast, taken: &[String]) {
         commands.push(vec!["view".into(), "show".into(), "principals".into(), id.clone()]);
         commands.push(vec!["view".into(), "show".into(), "entities".into(), format!("principal {id}")]);
     }
-    for position in &positions[positions.len() - 60..] {
+    for position in positions.iter().rev().take(60) {
         commands.push(vec!["show".into(), position.to_string(), "--private".into()]);
     }
     for words in &commands {

@@ -34,7 +34,22 @@ fn told(answer: &Told, name: &str) -> (u16, BTreeMap<String, String>, String) {
             decision.remove("position");
         }
     }
-    (answer.status, headers, body.to_string().replace(name, "NAME"))
+    strip(&mut body);
+    let text = body.to_string();
+    (answer.status, headers, if name.is_empty() { text } else { text.replace(name, "NAME") })
+}
+
+/// Leaves out how old things are by now.
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.remove("age_ms");
+            members.remove("now");
+            members.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
 }
 
 fn same(what: &str, foreign: (&Told, &str), missing: (&Told, &str)) {
@@ -97,7 +112,7 @@ fn every_role_on_every_route_is_golden_and_no_byte_tells_anothers_from_nothing()
                 if route.path.contains("operations") && may { estate.verified(who) } else { "x".to_owned() };
             let paths = paths(&estate, route, &[own, foreign.clone()]);
             let answers: Vec<Told> = paths.iter().map(|(path, _)| get(&estate, who, path)).collect();
-            if let [_, foreign, missing] = &answers[..] {
+            if let ([_, foreign, missing], false) = (&answers[..], *who == "platform_admin") {
                 same(&format!("{who} {route:?}"), (foreign, &paths[1].1), (missing, &paths[2].1));
             }
             let statuses: Vec<String> = answers.iter().map(|told| told.status.to_string()).collect();
@@ -270,7 +285,7 @@ fn no_action_tells_anothers_from_nothing() {
                 let f = preview(who, spec.id, scopes[0], foreign.0, foreign.1);
                 let m = preview(who, spec.id, scopes[1], missing.0, missing.1);
                 let plain = |told: &Told| {
-                    let names = ["zedfor", "zednot", theirs, none, "jobfor", "jobnot"].into_iter();
+                    let names = [theirs, none, "zedfor", "zednot", "jobfor", "jobnot"].into_iter();
                     let text = super::matrix::told(told, "/nope");
                     let body =
                         names.fold(text.2.replace("/beta", "NAME"), |body, name| body.replace(name, "NAME"));
@@ -287,7 +302,8 @@ fn no_action_tells_anothers_from_nothing() {
     }
     assert!(decided > 200, "{decided} previews were decided");
     // An id that names somebody in the whole ledger is taken in every scope: whoever registers finds that out, by an entry.
-    assert_eq!(taken, ["org_admin principal.register entity: principal_exists or yes"]);
+    let known = |who: &str| format!("{who} principal.register entity: principal_exists or role_above_own");
+    assert_eq!(taken, ["org_admin", "msp_admin"].map(known));
 }
 
 #[test]
