@@ -36,6 +36,16 @@ fn every_figure_is_measured_with_its_limit_and_its_conditions() {
         "gate.grants.few",
         "gate.grants.many",
         "gate.grants.uniform",
+        "http.invoke.1",
+        "http.invoke.16",
+        "http.invoke.64",
+        "http.invoke.256",
+        "http.memory",
+        "http.page",
+        "http.row",
+        "http.unchanged",
+        "http.visible",
+        "http.visible.due",
         "record.1",
         "record.16",
         "record.64",
@@ -44,6 +54,9 @@ fn every_figure_is_measured_with_its_limit_and_its_conditions() {
         "recompute.2",
         "restart",
         "restart.full",
+        "sse.burst",
+        "sse.memory",
+        "sse.paced",
         "stored.beyond",
         "verify.attested",
         "verify.attested.2",
@@ -57,8 +70,9 @@ fn every_figure_is_measured_with_its_limit_and_its_conditions() {
     for figure in list {
         assert!(!figure["conditions"].as_str().expect("conditions").is_empty(), "{figure}");
         assert_eq!(figure["limit"].is_null(), figure["ratio"].is_null(), "a ratio is of a limit: {figure}");
-        let measured =
-            ["p50_ns", "per_second"].iter().any(|unit| figure[unit].as_u64().is_some_and(|n| n > 0));
+        let measured = ["p50_ns", "per_second", "kilobytes"]
+            .iter()
+            .any(|unit| figure[unit].as_u64().is_some_and(|n| n > 0));
         assert!(measured || figure["name"] == "stored.beyond", "{figure}");
     }
     std::fs::write(home.path("before.json"), all.to_string()).expect("written");

@@ -19,6 +19,8 @@ mod invoke;
 mod limits;
 #[path = "http/matrix.rs"]
 mod matrix;
+#[path = "http/models.rs"]
+mod models;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/settings.rs"]

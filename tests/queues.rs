@@ -15,7 +15,7 @@ use chancery_ledger::format::entry;
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::{Ledger, gate};
 use chancery_projections::attention::{Reader, blocked, governance_status, items, queues};
-use chancery_projections::{Engine, QUEUES, Show, VIEWS, Views, compare, digests};
+use chancery_projections::{Ask, Engine, QUEUES, Show, VIEWS, Views, compare, digests};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -103,6 +103,15 @@ fn head(ledger: &Ledger, size: u64) -> Checkpoint {
     Checkpoint { origin: ledger.origin().clone(), size, root }
 }
 
+/// What could not be folded, and why.
+fn letters(path: &Path) -> Vec<Value> {
+    let nothing = |_: u64, _: u64| Ok(None);
+    let show = Show { now: 0, principal: None, abilities: None, part: &nothing };
+    let view = chancery_projections::views::view("dead_letters").expect("a view");
+    let ask = Ask { view, within: &Scope::root(), about: None, state: None, token: None, limit: None };
+    Views::open(path).expect("views").page(&ask, &show).expect("a page").items
+}
+
 /// Folds in steps of so many entries.
 fn stepped(ledger: &Ledger, path: &Path, step: u64) {
     let reader = ledger.reader().expect("a reader");
@@ -113,7 +122,7 @@ fn stepped(ledger: &Ledger, path: &Path, step: u64) {
         at = (at + step).min(size);
         engine.catch_up(&reader, &head(ledger, at), &mut |_, _| ()).expect("a fold");
     }
-    assert_eq!(engine.skipped(), 0);
+    assert_eq!(engine.skipped(), 0, "{:?}", letters(path));
 }
 
 /// Items hold to their rules, and however the entries came in, the rows are the same.

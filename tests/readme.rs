@@ -1,6 +1,7 @@
 //! Is what the README shows true? Its session is run, command by command, and its demo keeps its word.
 
-use crate::harness::{Home, binary, root};
+use crate::harness::server::{Server, cast};
+use crate::harness::{Home, binary, root, skip};
 use std::process::Command;
 
 /// Commands and expected lines of the console blocks of the README.
@@ -38,6 +39,47 @@ fn the_session_of_the_readme_runs_as_shown() {
                 ran.stdout
             );
         }
+    }
+}
+
+/// Commands of the README that begin with `curl`.
+fn curls() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    readme.lines().filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_the_readme_asks_with_curl_is_answered() {
+    let Some(version) =
+        Command::new("curl").arg("--version").output().ok().filter(|out| out.status.success())
+    else {
+        return skip("what_the_readme_asks_with_curl_is_answered", "install curl");
+    };
+    assert!(version.stdout.starts_with(b"curl "));
+    let cast = cast();
+    let server = Server::start(&cast.site, &[]);
+    let commands = curls();
+    assert!(commands.len() >= 6, "the README asks with curl");
+    for command in commands {
+        let ran = Command::new("sh")
+            .args(["-c", &command])
+            .env("URL", server.url())
+            .env("TOKEN", &cast.founder)
+            .output()
+            .expect("it runs");
+        // What follows a stream is cut off after its second.
+        let ends = if command.contains("--max-time") { 28 } else { 0 };
+        let told = String::from_utf8_lossy(&ran.stdout);
+        assert_eq!(
+            ran.status.code(),
+            Some(ends),
+            "{command}: {told}{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        assert!(
+            told.contains(if ends == 28 { "event:" } else { "" }) && !told.is_empty(),
+            "{command}: {told}"
+        );
     }
 }
 

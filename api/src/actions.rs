@@ -77,7 +77,7 @@ fn request(call: &Call, key: IdempotencyKey) -> Result<Request, Problem> {
         let text = format!("no action `{}`", call.param());
         return Err(Problem::new(Code::UnknownAction, text));
     }
-    let asked = Asked { action: call.param(), ledger: &call.app.name, key };
+    let asked = Asked { action: call.param(), ledger: &call.app.name, key, salt: call.app.random()? };
     let mut request = read(&asked, &call.body)?;
     match token {
         Some(token) => request.credential = Credential::Token(token),

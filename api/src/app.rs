@@ -11,7 +11,7 @@ use crate::slots::{Slots, Streams};
 use crate::throttle::Throttle;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::store::Reader;
-use chancery_ledger::{Code, Error, Ledger};
+use chancery_ledger::{Code, Entropy, Error, Ledger};
 use chancery_projections::{Follower, Health, VIEWS, Views};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -45,6 +45,8 @@ pub(crate) struct App {
     /// Tells how far the read models are, to those who wait for a position.
     pub(crate) folded: watch::Receiver<Health>,
     readers: Mutex<Vec<Reader>>,
+    /// Random bytes for all: each source draws 4 KiB at once.
+    entropy: Mutex<Entropy>,
 }
 
 impl App {
@@ -85,7 +87,13 @@ impl App {
             follower,
             folded,
             readers: Mutex::default(),
+            entropy: Mutex::default(),
         })
+    }
+
+    /// Fresh random bytes.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The newest released head: whoever was answered sees its own entries under it.

@@ -8,7 +8,7 @@ use chancery_ledger::domains::World;
 use chancery_ledger::format::ids::{IdempotencyKey, Scope};
 use chancery_ledger::format::json::Value;
 use chancery_ledger::gate::{Credential, Request, new_request};
-use chancery_ledger::{Admission, Answer, Code, Entropy, Error, Viewer};
+use chancery_ledger::{Admission, Answer, Code, Error, Viewer};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -106,7 +106,7 @@ pub(crate) async fn admit(call: &Call, action: &'static str, view: &'static str)
         Admission::Conflict(conflict) => Err(conflict.into()),
         Admission::No { code, message, record } => {
             if record {
-                request.salt = Entropy::default().take()?;
+                request.salt = app.random()?;
                 // What it is answered changes nothing: the no is as good when it is only counted.
                 submit(app, request).await?;
             }

@@ -1,12 +1,12 @@
 //! What does the body of a request say? Members, types and bounds, each with its place. SPEC 20.
 
 use crate::problem::Problem;
+use chancery_ledger::Code;
 use chancery_ledger::format::encoding::{unbase64, unhex};
 use chancery_ledger::format::ids::{IdempotencyKey, KeyId, Scope};
 use chancery_ledger::format::json::{self, Value};
 use chancery_ledger::format::limits::REQUEST;
 use chancery_ledger::gate::{Attest, Request, declared, new_request};
-use chancery_ledger::{Code, Entropy};
 use std::collections::BTreeMap;
 
 /// What a request is beside its body.
@@ -14,6 +14,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) action: &'a str,
     pub(crate) ledger: &'a str,
     pub(crate) key: IdempotencyKey,
+    /// The salt, when the body has none.
+    pub(crate) salt: [u8; 32],
 }
 
 type Members = BTreeMap<String, Value>;
@@ -108,7 +110,7 @@ pub(crate) fn read(asked: &Asked<'_>, bytes: &[u8]) -> Result<Request, Problem> 
     let salt = match text(found, "salt", "/salt")? {
         Some(salt) => unhex::<32>(salt).ok_or_else(|| malformed("/salt", "64 hex digits"))?,
         None if attestation.is_some() => missing(None, "/salt")?,
-        None => Entropy::default().take()?,
+        None => asked.salt,
     };
     let args = found.get("args").cloned().unwrap_or_else(Value::object);
     let mut request = new_request(asked.action, &scope, id, asked.ledger, args, asked.key.clone(), salt)?;

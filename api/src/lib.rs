@@ -10,6 +10,7 @@
 mod actions;
 mod app;
 mod auth;
+mod bare;
 mod call;
 mod config;
 mod conn;
@@ -24,6 +25,7 @@ mod me;
 mod metrics;
 mod openapi;
 mod operations;
+mod part;
 mod problem;
 mod query;
 mod queues;
@@ -36,6 +38,7 @@ mod system;
 mod throttle;
 mod views;
 
+pub use bare::{ReadyAnswer, bare};
 pub use config::{Config, Given, Setting, parse_file, settings};
 pub use limits::{LIMITS, Limit, Limits};
 pub use log::LogTo;

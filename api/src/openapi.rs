@@ -2,9 +2,9 @@
 
 use crate::problem::MEDIA_TYPE;
 use crate::routes::{COMMON, Method, ROUTES, Route, Rule, Which};
-use crate::views::STREAMS;
 use chancery_ledger::CODES;
 use chancery_ledger::domains::{ACTIONS, ActionSpec, Shape};
+use chancery_projections::views::STREAMS;
 use chancery_projections::{QUEUES, VIEWS};
 use serde::Serialize;
 use serde_json::{Map, Value, json};

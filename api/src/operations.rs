@@ -3,11 +3,11 @@
 use crate::call::{Call, Reply, json, json_with};
 use crate::problem::Problem;
 use axum::http::StatusCode;
+use chancery_ledger::Code;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::json::{self as strict, Value};
 use chancery_ledger::format::key::LogVerifier;
 use chancery_ledger::verify::{How, Pin, ReportJson, Trust, verify_live};
-use chancery_ledger::{Code, Entropy};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::VecDeque;
@@ -120,7 +120,7 @@ fn trust(call: &Call, bytes: &[u8]) -> Result<Trust, Problem> {
 pub(crate) async fn verify(call: Call) -> Reply {
     let trust = trust(&call, &call.body)?;
     let operation = call.app.operations.begin(Operation {
-        id: hex(&Entropy::default().take::<8>()?),
+        id: hex(&call.app.random::<8>()?),
         principal: call.viewer()?.principal.clone(),
         position: AtomicU64::new(0),
         size: AtomicU64::new(call.app.size()),

@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Reply};
 use crate::problem::Problem;
-use crate::views::{Asking, known};
+use crate::views::{Asking, Cost, known};
 use chancery_ledger::{Code, Error};
 use chancery_projections::View;
 use chancery_projections::attention::{self, Reader};
@@ -23,7 +23,7 @@ async fn answer(call: Call, look: Look) -> Reply {
         let value = asking.show(|show| look(&asking.app.views, Reader { within: &asking.within, show }))?;
         asking.tell(value)
     };
-    asking.answer(&call, &sources()?, make).await
+    asking.answer(&call, &sources()?, Cost::Page, make).await
 }
 
 pub(crate) async fn attention(call: Call) -> Reply {
@@ -60,5 +60,5 @@ pub(crate) async fn items(call: Call) -> Reply {
         }
         Ok(value)
     };
-    asking.answer(&call, &sources()?, make).await
+    asking.answer(&call, &sources()?, Cost::Page, make).await
 }

@@ -16,9 +16,9 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use axum::routing::any;
+use chancery_ledger::Code;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::limits::Stopwatch;
-use chancery_ledger::{Code, Entropy};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
@@ -62,7 +62,7 @@ pub(crate) fn router(app: &Arc<App>, only: impl Fn(&Route) -> bool) -> Router {
 /// Answers a request, and counts and logs it.
 async fn answer(app: Arc<App>, rows: Rows, params: Vec<String>, request: Request) -> Response<Body> {
     let watch = Stopwatch::start();
-    let id = Entropy::default().take::<8>().map(|bytes| hex(&bytes)).unwrap_or_default();
+    let id = app.random::<8>().map(|bytes| hex(&bytes)).unwrap_or_default();
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
     let method = request.method().clone();
     let who: Arc<OnceLock<String>> = Arc::default();

@@ -111,10 +111,12 @@ const MIN: Param =
     Param { name: "min_position", help: "not before the view has this position: `<epoch>.<position>`" };
 const WAIT: Param =
     Param { name: "wait_ms", help: "wait so long for `min_position`: 5000, and never over 10000" };
+const NOW: Param =
+    Param { name: "now", help: "as of this instant, in milliseconds since 1970; now, when nothing is said" };
 const OF_STREAM: Param = Param { name: "stream", help: "`operator`, `technical`, `audit` or `quarantine`" };
-const TABLE: &[Param] = &[SCOPE, ABOUT, STATE, ROWS, TOKEN, MIN, WAIT];
-const ROW: &[Param] = &[SCOPE, MIN, WAIT];
-const HISTORY: &[Param] = &[SCOPE, ROWS, TOKEN, MIN, WAIT];
+const TABLE: &[Param] = &[SCOPE, ABOUT, STATE, ROWS, TOKEN, MIN, WAIT, NOW];
+const ROW: &[Param] = &[SCOPE, MIN, WAIT, NOW];
+const HISTORY: &[Param] = &[SCOPE, ROWS, TOKEN, MIN, WAIT, NOW];
 const TRANSCRIPT: &[Param] = &[OF_STREAM, SCOPE, ROWS, TOKEN, MIN, WAIT];
 const PAGE: &[Param] = &[AFTER, LIMIT, KIND, SCOPE];
 const STREAM: &[Param] = &[AFTER, SCOPE, KIND, ENTITY];

@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::call::{Call, Reply, json};
 use crate::entries::after;
+use crate::part;
 use crate::problem::Problem;
 use crate::routes::Which;
 use axum::body::Body;
@@ -12,8 +13,8 @@ use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::{self, Value as Part};
 use chancery_ledger::format::limits::PART_DEPTH;
 use chancery_ledger::{Code, Error};
-use chancery_projections::views::view;
-use chancery_projections::{AsOf, Ask, Poison, Show, VIEWS, View};
+use chancery_projections::views::{STREAMS, view};
+use chancery_projections::{AsOf, Ask, Poison, Show, VIEWS, View, told};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,14 +22,6 @@ use std::time::Duration;
 
 /// How long a reader waits for a position when nothing is said, and at most.
 const WAIT_MS: (u64, u64) = (5_000, 10_000);
-
-/// The streams of a transcript and their views.
-pub(crate) const STREAMS: &[(&str, &str)] = &[
-    ("operator", "transcript_operator"),
-    ("technical", "transcript_technical"),
-    ("audit", "transcript_audit"),
-    ("quarantine", "transcript_quarantine"),
-];
 
 /// The view that a call is about.
 pub(crate) fn named(call: &Call, which: Which) -> Result<&'static View, Problem> {
@@ -45,6 +38,15 @@ pub(crate) fn named(call: &Call, which: Which) -> Result<&'static View, Problem>
             })
         }
     }
+}
+
+/// What it costs to make an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// A look at a row, which is done where it is asked for: to wake another thread takes longer.
+    Row,
+    /// More than that, on a thread that may wait for the disk.
+    Page,
 }
 
 /// A question about views: who asks, and as of when.
@@ -68,7 +70,10 @@ impl Asking {
         };
         reach(call).await?;
         let abilities = app.ledger.abilities(&viewer.principal);
-        Ok(Self { app, now: viewer.now, principal: viewer.principal.clone(), abilities, within })
+        // Only deadlines are judged as of another instant: what stands in the rows is what stands there now.
+        let named = call.query.number("now")?.map(|now| i64::try_from(now).unwrap_or(i64::MAX));
+        let now = named.unwrap_or(viewer.now);
+        Ok(Self { app, now, principal: viewer.principal.clone(), abilities, within })
     }
 
     /// Shows what `look` finds, with this reader's eyes.
@@ -89,19 +94,22 @@ impl Asking {
         json::parse_within(text, PART_DEPTH).map(Some).map_err(|error| Poison::new(error.to_string()))
     }
 
+    /// What an answer depends on beside the ledger.
+    fn asked(&self, call: &Call) -> String {
+        let url = call.parts.uri.path_and_query().map_or("", |url| url.as_str());
+        format!("{} {} {} {url}", self.principal, self.within, self.abilities.join(","))
+    }
+
     /// What an unchanged answer to this call of these views is recognised by; not modified, when the caller has it.
     fn unchanged(&self, call: &Call, views: &[&'static View]) -> Result<(String, bool), Problem> {
-        let url = call.parts.uri.path_and_query().map_or("", |url| url.as_str());
-        let mut asked = format!("{} {} {} {url}", self.principal, self.within, self.abilities.join(","));
-        let mut tag = String::new();
+        let (mut asked, mut tag) = (self.asked(call), String::new());
+        let generation = self.app.folded.borrow().beats;
         for view in views {
-            tag = self.app.views.tag(view, &self.within, self.now, &asked)?.0;
+            tag = self.app.views.tag(view, self.now, &asked, generation)?;
             asked.push_str(&tag);
         }
         let tag = format!("W/\"{tag}\"");
-        let known = call.header("if-none-match")?.is_some_and(|known| {
-            known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/"))
-        });
+        let known = has(call, &tag)?;
         Ok((tag, known))
     }
 
@@ -110,17 +118,23 @@ impl Asking {
         self,
         call: &Call,
         views: &[&'static View],
+        cost: Cost,
         make: impl FnOnce(&Self) -> Result<Value, Problem> + Send + 'static,
     ) -> Reply {
+        if !self.within.is_root() {
+            return self.answer_part(call, cost, make).await;
+        }
         let (tag, known) = self.unchanged(call, views)?;
         let mut response = if known {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
+            not_modified()
         } else {
-            let app = Arc::clone(&self.app);
-            let made = app.blocking(move || Ok(make(&self))).await?;
-            json(&made?)?
+            match cost {
+                Cost::Row => json(&make(&self)?)?,
+                Cost::Page => {
+                    let app = Arc::clone(&self.app);
+                    app.blocking(move || Ok(make(&self).and_then(|made| json(&made)))).await??
+                }
+            }
         };
         if let Ok(tag) = HeaderValue::from_str(&tag) {
             response.headers_mut().insert(header::ETAG, tag);
@@ -128,16 +142,31 @@ impl Asking {
         Ok(response)
     }
 
+    /// The same to whoever sees a part: neither the tag nor `changed` tells when something else did.
+    async fn answer_part(
+        self,
+        call: &Call,
+        cost: Cost,
+        make: impl FnOnce(&Self) -> Result<Value, Problem> + Send + 'static,
+    ) -> Reply {
+        let asked = self.asked(call);
+        let (answer, tag) = match cost {
+            Cost::Row => part::of(make(&self)?, &asked),
+            Cost::Page => {
+                let app = Arc::clone(&self.app);
+                app.blocking(move || Ok(make(&self).map(|made| part::of(made, &asked)))).await??
+            }
+        };
+        let mut response = if has(call, &tag)? { not_modified() } else { json(&answer)? };
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        Ok(response)
+    }
+
     /// An answer that has `as_of`, as it is told.
-    pub(crate) fn tell(&self, mut answer: Value) -> Result<Value, Problem> {
-        let lost = || Problem::new(Code::Internal, "an answer does not say what it was made from");
-        let as_of = answer.get_mut("as_of").and_then(Value::as_object_mut).ok_or_else(lost)?;
-        let entries = as_of.get("entries").and_then(Value::as_u64).ok_or_else(lost)?;
-        let lag = self.app.size().saturating_sub(entries);
-        as_of.insert("position".to_owned(), self.app.reference(entries.saturating_sub(1)).into());
-        as_of.insert("lag".to_owned(), lag.into());
-        as_of.insert("now".to_owned(), self.now.into());
-        Ok(answer)
+    pub(crate) fn tell(&self, answer: Value) -> Result<Value, Problem> {
+        Ok(told(answer, self.app.epoch, self.app.size(), self.now)?)
     }
 
     /// An answer of these members, with what it was made from.
@@ -148,6 +177,18 @@ impl Asking {
         answer.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
         self.tell(Value::Object(answer))
     }
+}
+
+/// Whether the caller has what this tag stands for.
+fn has(call: &Call, tag: &str) -> Result<bool, Problem> {
+    let same = |one: &str| one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/");
+    Ok(call.header("if-none-match")?.is_some_and(|known| known.split(',').any(same)))
+}
+
+fn not_modified() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response
 }
 
 /// Waits until the views have the position that the call names.
@@ -187,7 +228,7 @@ async fn rows(call: Call, view: &'static View, about: Option<String>) -> Reply {
         members.extend(page.next_page_token.map(|token| ("next_page_token", Value::String(token))));
         asking.told(&page.as_of, members)
     };
-    asking.answer(&call, &[view], make).await
+    asking.answer(&call, &[view], Cost::Page, make).await
 }
 
 /// One row of a view.
@@ -198,7 +239,7 @@ async fn single(call: Call, view: &'static View, key: String) -> Reply {
         let (as_of, row) = found;
         asking.told(&as_of, vec![("item", row.ok_or_else(Problem::not_found)?)])
     };
-    asking.answer(&call, &[view], make).await
+    asking.answer(&call, &[view], Cost::Row, make).await
 }
 
 fn of(call: &Call) -> Result<&'static View, Problem> {
@@ -271,7 +312,7 @@ pub(crate) async fn entity(call: Call) -> Reply {
         let item = page.items.pop().ok_or_else(Problem::not_found)?;
         asking.told(&page.as_of, vec![("item", item)])
     };
-    asking.answer(&call, &[view], make).await
+    asking.answer(&call, &[view], Cost::Page, make).await
 }
 
 pub(crate) async fn timeline(call: Call) -> Reply {

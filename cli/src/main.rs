@@ -1,5 +1,6 @@
 //! Which verb was asked for? Parse, run, report, exit.
 
+mod asked;
 mod client;
 mod commands;
 mod damage;

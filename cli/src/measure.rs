@@ -19,6 +19,9 @@ pub(crate) struct Figure {
     pub(crate) p999_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) per_second: Option<u64>,
+    /// Memory of a process.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) kilobytes: Option<u64>,
     /// What it is divided by.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) limit: Option<String>,
@@ -120,6 +123,9 @@ pub(crate) fn report(figures: &Figures, against: Option<&Path>, out: &Output) ->
         }
         if let Some(rate) = figure.per_second {
             line.push_str(&format!(" {rate}/s"));
+        }
+        if let Some(kilobytes) = figure.kilobytes {
+            line.push_str(&format!(" {kilobytes} kB"));
         }
         if let (Some(ratio), Some(limit)) = (&figure.ratio, &figure.limit) {
             line.push_str(&format!("  {ratio} of {limit}"));

@@ -3,7 +3,6 @@
 use crate::show::Show;
 use crate::store::{self, Cursor, Filter};
 use crate::view::{NOTE, Poison, Row, View};
-use crate::views::ACKNOWLEDGEMENTS;
 use chancery_ledger::format::canonical::to_bytes;
 use chancery_ledger::format::encoding::{base64_url, hex, unbase64_url};
 use chancery_ledger::format::hash::PAGE;
@@ -12,6 +11,7 @@ use chancery_ledger::{Code, Error, Result};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,6 +28,25 @@ pub const COLUMNS: [&str; 5] = ["key", "state", "about", "scope", "changed"];
 pub struct Views {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    /// What is known of a view without a look at the file, by its name.
+    known: Mutex<HashMap<&'static str, Known>>,
+}
+
+/// How far a view is and which deadlines have passed, as long as nothing is folded and no further deadline passes.
+#[derive(Debug, Clone)]
+struct Known {
+    generation: u64,
+    /// The instant at which it was looked at, and the first deadline after it.
+    now: i64,
+    until: Option<i64>,
+    at: Cursor,
+    passed: Option<i64>,
+}
+
+impl Known {
+    fn holds(&self, generation: u64, now: i64) -> bool {
+        self.generation == generation && self.now <= now && self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// What an answer was made from.
@@ -41,7 +60,7 @@ pub struct AsOf {
     pub time: i64,
     /// The newest head that lies wholly within.
     pub head: Head,
-    /// Position of the entry that last changed what the reader may see of the view.
+    /// Position of the entry that last changed the view.
     pub changed: u64,
     /// Entries that the view could not fold; the view `dead_letters` says why.
     pub skipped: u64,
@@ -58,14 +77,6 @@ pub struct Head {
     pub root: String,
 }
 
-impl AsOf {
-    /// What a reader of a scope is told that an answer was made from: nothing of when other scopes changed.
-    pub(crate) fn of(conn: &Connection, at: Cursor, within: &Scope) -> Result<Self> {
-        let changed = if within.is_root() { at.changed } else { store::within(conn, &at, within, false)?.0 };
-        Ok(Self { changed, ..Self::from(at) })
-    }
-}
-
 impl From<Cursor> for AsOf {
     fn from(at: Cursor) -> Self {
         Self {
@@ -78,6 +89,18 @@ impl From<Cursor> for AsOf {
             version: at.version,
         }
     }
+}
+
+/// An answer that has `as_of`, with what its reader must know beside: the reference of the last entry, how many released
+/// entries are not folded yet, and the instant as of which deadlines are judged.
+pub fn told(mut answer: Value, epoch: u32, released: u64, now: i64) -> Result<Value> {
+    let lost = || Error::new(Code::Internal, "an answer does not say what it was made from");
+    let as_of = answer.get_mut("as_of").and_then(Value::as_object_mut).ok_or_else(lost)?;
+    let entries = as_of.get("entries").and_then(Value::as_u64).ok_or_else(lost)?;
+    as_of.insert("position".to_owned(), format!("{epoch}.{}", entries.saturating_sub(1)).into());
+    as_of.insert("lag".to_owned(), released.saturating_sub(entries).into());
+    as_of.insert("now".to_owned(), now.into());
+    Ok(answer)
 }
 
 /// Which rows are asked for.
@@ -137,7 +160,7 @@ impl Views {
     /// The views of a file that an engine has opened before.
     pub fn open(path: &Path) -> Result<Self> {
         let first = store::open_reader(path)?;
-        Ok(Self { path: path.to_owned(), idle: Mutex::new(vec![first]) })
+        Ok(Self { path: path.to_owned(), idle: Mutex::new(vec![first]), known: Mutex::default() })
     }
 
     /// Runs `read` in one read transaction.
@@ -165,19 +188,26 @@ impl Views {
         self.read(|conn| Self::live(conn, view).map(AsOf::from))
     }
 
-    /// What an unchanged answer is recognised by: the view and its version, what last changed what the reader may see of
-    /// it, the deadlines that `now` has passed, and `asked`, which is whatever else the answer depends on.
-    pub fn tag(&self, view: &View, within: &Scope, now: i64, asked: &str) -> Result<(String, AsOf)> {
-        self.read(|conn| {
-            let at = Self::live(conn, view)?;
-            let passed = store::passed(conn, view, &at, within, now)?;
-            // Rows that are gone are missed in the count, all else in the newest change.
-            let above = view.name == ACKNOWLEDGEMENTS.name;
-            let seen =
-                if within.is_root() { (at.changed, 0) } else { store::within(conn, &at, within, above)? };
-            let text = format!("{} {} {seen:?} {} {passed:?} {asked}", view.name, at.version, at.skipped);
-            Ok((short(&text), AsOf::of(conn, at, within)?))
-        })
+    /// What an unchanged answer is recognised by: the view and its version, what last changed it, the deadlines that
+    /// `now` has passed, and `asked`, which is whatever else the answer depends on. The caller's `generation` grows with
+    /// each fold: within one, the file is looked at once.
+    pub fn tag(&self, view: &View, now: i64, asked: &str, generation: u64) -> Result<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(view.name).cloned();
+        let known = match known.filter(|known| known.holds(generation, now)) {
+            Some(known) => known,
+            None => {
+                let fresh = self.read(|conn| {
+                    let at = Self::live(conn, view)?;
+                    let (passed, until) = store::passed(conn, view, &at, now)?;
+                    Ok(Known { generation, now, until, at, passed })
+                })?;
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.insert(view.name, fresh.clone());
+                fresh
+            }
+        };
+        let Known { at, passed, .. } = known;
+        Ok(short(&format!("{} {} {} {} {passed:?} {asked}", view.name, at.version, at.changed, at.skipped)))
     }
 
     /// A page of rows.
@@ -198,7 +228,7 @@ impl Views {
             let row = store::find(conn, &at, key)?.filter(|row| !row.key.starts_with(NOTE));
             let row = row.filter(|row| Scope::parse(&row.scope).is_ok_and(|scope| within.contains(&scope)));
             let value = row.map(|row| item(view, &row, show)).transpose()?;
-            Ok((AsOf::of(conn, at, within)?, value))
+            Ok((AsOf::from(at), value))
         })
     }
 }
@@ -231,7 +261,7 @@ pub(crate) fn page_of(conn: &Connection, ask: &Ask<'_>, show: &Show<'_>) -> Resu
         rows.last().filter(|_| more).map(|last| Token { asked, key: last.key.clone(), rank: last.rank });
     let next = next.and_then(|token| to_bytes(&token).ok()).map(|text| base64_url(&text));
     let items = rows.iter().map(|row| item(ask.view, row, show)).collect::<Result<Vec<Value>>>()?;
-    Ok(Page { as_of: AsOf::of(conn, at, ask.within)?, items, next_page_token: next })
+    Ok(Page { as_of: AsOf::from(at), items, next_page_token: next })
 }
 
 /// A row as a reader gets it: its columns, and what the view shows of it.

@@ -48,13 +48,13 @@ pub fn items(
 
 /// Every queue: how much is open in it, how bad, and since when.
 pub fn queues(views: &Views, reader: Reader<'_>) -> Result<Value> {
-    views.read(|conn| Ok(json!({ "as_of": as_of(conn, reader)?, "queues": summary(conn, reader)? })))
+    views.read(|conn| Ok(json!({ "as_of": as_of(conn)?, "queues": summary(conn, reader)? })))
 }
 
 /// Is it OK, what needs me, what can I do: for this reader.
 pub fn attention(views: &Views, reader: Reader<'_>) -> Result<Value> {
     views.read(|conn| {
-        let at = as_of(conn, reader)?;
+        let at = as_of(conn)?;
         let found = page(conn, None, reader, None, Some(PAGE_ROWS_MAX))?;
         let mut can: BTreeMap<String, u64> = BTreeMap::new();
         for action in found.items.iter().filter_map(|item| item["can_do"].as_array()).flatten() {
@@ -89,7 +89,7 @@ pub fn governance_status(views: &Views, reader: Reader<'_>) -> Result<Value> {
         };
         let engaged: Vec<Value> = stops.items.iter().map(brief).collect();
         Ok(json!({
-            "as_of": as_of(conn, reader)?,
+            "as_of": as_of(conn)?,
             "emergency": { "engaged": open("emergency_disable"), "switches": engaged },
             "gate": { "live": "closed", "waiting": open("live_gate") },
             "oldest": oldest(&queues),
@@ -108,7 +108,7 @@ pub fn blocked(views: &Views, reader: Reader<'_>) -> Result<Value> {
     let reader = Reader { within: reader.within, show: &plain };
     views.read(|conn| {
         let mut members = Map::new();
-        members.insert("as_of".to_owned(), json!(as_of(conn, reader)?));
+        members.insert("as_of".to_owned(), json!(as_of(conn)?));
         let mut more = false;
         for (name, queue) in [
             ("gates", "live_gate"),
@@ -134,8 +134,8 @@ pub fn blocked(views: &Views, reader: Reader<'_>) -> Result<Value> {
     })
 }
 
-fn as_of(conn: &Connection, reader: Reader<'_>) -> Result<AsOf> {
-    AsOf::of(conn, Views::live(conn, &ATTENTION)?, reader.within)
+fn as_of(conn: &Connection) -> Result<AsOf> {
+    Views::live(conn, &ATTENTION).map(AsOf::from)
 }
 
 /// A page of items.

@@ -22,7 +22,7 @@ mod store;
 mod view;
 pub mod views;
 
-pub use ask::{AsOf, Ask, COLUMNS, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views};
+pub use ask::{AsOf, Ask, COLUMNS, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views, told};
 pub use compare::{Compared, ViewDigest, build, compare, copy, digests, entries};
 pub use engine::{BATCH, Engine, Step};
 pub use follow::{Follower, Health, Told};

@@ -12,6 +12,8 @@
 //! told JOB TEXT|TEXT…                 the accepted events, read from the record
 //! absent NAME                         no such file
 //! http WHO METHOD PATH [BODY] => STATUS WORD…   asked of a server of the ledger, as the bearer of a token; `-` for nobody
+//! remember NAME | rebuilt NAME        the rows of every view are `NAME`; folded again to that entry, they are the same
+//! forget                              the file of the views is taken away
 //! later: CLAUSE                       what belongs to later work; counted
 //! restart                             the server is stopped, and started at the next step of HTTP
 //! WHO VERB … => EXIT WORD…            `-` for nobody
@@ -46,6 +48,8 @@ pub struct Journey {
     /// The server of the ledger, while steps of HTTP follow each other.
     server: Option<Server>,
     tokens: BTreeMap<String, String>,
+    /// Digests of the views, and entries that they were folded from.
+    remembered: BTreeMap<String, (u64, Vec<String>)>,
     pub asked: usize,
     pub later: usize,
     pub steps: usize,
@@ -92,6 +96,7 @@ impl Journey {
             printed: Vec::new(),
             server: None,
             tokens: BTreeMap::new(),
+            remembered: BTreeMap::new(),
             asked: 0,
             later: 0,
             steps: 0,
@@ -99,7 +104,11 @@ impl Journey {
         journey.set_clock();
         journey.command(&["init", "--name", "journey.example", "--stage", "test"]);
         journey.lines(file);
-        journey.stop();
+        // However it went: the rows are those of a rebuild, byte for byte.
+        let rows = journey.rows(&[]);
+        journey.forget();
+        assert_eq!(journey.rows(&[]), rows, "{file}: rows of a rebuild");
+        assert_eq!(journey.command(&["view", "verify"]).code, 0, "{file}");
         let pin = journey.site.path("l.pin");
         let ran = journey.command(&["verify", "--pin", pin.to_str().expect("a path")]);
         let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
@@ -168,8 +177,37 @@ impl Journey {
             ["absent", name] => assert!(!self.site.path(name).exists(), "{at}"),
             ["http", who, ref rest @ ..] => self.http(who, rest, at),
             ["restart"] => self.stop(),
+            ["remember", name] => {
+                let rows = self.rows(&[]);
+                self.remembered.insert(name.to_owned(), rows);
+            }
+            ["rebuilt", name] => self.rebuilt(name, at),
+            ["forget"] => self.forget(),
             [who, ref rest @ ..] => drop(self.step(who, rest, at)),
             [] => {}
+        }
+    }
+
+    /// Entries that the views were folded from, and the digest of each.
+    fn rows(&mut self, more: &[&str]) -> (u64, Vec<String>) {
+        let ran = self.command(&[&["view", "digest"], more].concat());
+        let lines: Vec<Value> = ran.stdout.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert!(lines.len() > 15, "{}: {}", self.file, ran.stderr);
+        let entries = lines[0]["as_of"]["entries"].as_u64().expect("a number");
+        (entries, lines.iter().map(|line| format!("{} {}", line["view"], line["digest"])).collect())
+    }
+
+    fn rebuilt(&mut self, name: &str, at: &str) {
+        let remembered =
+            self.remembered.get(name).unwrap_or_else(|| panic!("{at}: nothing remembered")).clone();
+        let entries = remembered.0.to_string();
+        assert_eq!(self.rows(&["--at", &entries]), remembered, "{at}");
+    }
+
+    fn forget(&mut self) {
+        self.stop();
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.site.path("l").join(format!("projections.db{end}")));
         }
     }
 

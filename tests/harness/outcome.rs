@@ -50,6 +50,7 @@ impl Run<'_> {
             ("hold", _) => self.hold("$hold"),
             ("at", [name]) if !name.is_empty() => self.place(name).to_string(),
             ("at", _) => self.receipts.last().expect("an answer").entries[0].position.to_string(),
+            ("item", [queue]) => self.item(queue),
             ("list", names) => {
                 let places: Vec<u64> = names.iter().map(|name| self.place(name)).collect();
                 format!("{places:?}")

@@ -69,6 +69,11 @@ impl Run<'_> {
         self.items(who, name).into_iter().next().unwrap_or_else(|| panic!("{place}: `{name}` is empty"))
     }
 
+    /// The id of a queue's first item.
+    pub(super) fn item(&self, name: &str) -> String {
+        text(&self.first("$item", None, name), "id").to_owned()
+    }
+
     /// What a sentence is to be: `$q` is a quotation mark, `$fp(N)` a fingerprint.
     fn told_in(&self, sentences: &[&str]) -> Vec<String> {
         let fingerprints = (1..=9).map(|n| (format!("$fp({n})"), fingerprint(n)));

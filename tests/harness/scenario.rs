@@ -25,7 +25,7 @@
 //!
 //! Values may be symbols: `$fp(N)`, `$id(KEY)`, `$pub(KEY)`, `$proof(KEY,WHO)`, `$consent(KEY,OLD,WHO)`, `$text(N)`,
 //! `$digest`, `$hold`, `$at` (position of the last answer's first entry), `$at(NAME)`, `$print(TEXT)` (fingerprint of leased material),
-//! `$list(NAME,…)` (positions), `$evidence` (of a dry run), `$sample(DETECTOR)`. A KEY is a name given before, a principal, `weak` or `torsion`.
+//! `$list(NAME,…)` (positions), `$item(QUEUE)` (id of its first item), `$evidence` (of a dry run), `$sample(DETECTOR)`. A KEY is a name given before, a principal, `weak` or `torsion`.
 
 use super::Home;
 use super::story::{NAME, Setting, Story, scope};

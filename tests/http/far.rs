@@ -77,6 +77,73 @@ fn a_server_and_a_directory_are_printed_alike() {
 }
 
 #[test]
+fn read_models_are_printed_alike() {
+    let cast = cast();
+    let host = ["--id", "ssh-ed25519:h.example:22", "source=generated", "--scope", "/acme"];
+    let print = "fingerprint=SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    cast.site.must(&[&["do", "host_key.observe", print], &host[..]].concat());
+    let server = Server::start(&cast.site, &[]);
+    let url = server.url();
+    let asked: &[&[&str]] = &[
+        &["view"],
+        &["view", "timeline", "--limit", "3"],
+        &["view", "timeline", "--about", "scope acme"],
+        &["view", "host_keys", "--scope", "/acme", "--state", "bootstrap"],
+        &["view", "tokens"],
+        &["view", "show", "host_keys", "/acme ssh-ed25519:h.example:22"],
+        &["queue"],
+        &["queue", "host_key_review"],
+        &["queue", "host_key_review", "--scope", "/acme", "--limit", "1"],
+        &["queue", "execution"],
+        &["queue", "host_keys"],
+        &["transcript", "j-1"],
+        &["transcript", "j-1", "--stream", "nothing"],
+        &["view", "timeline", "--page-token", "x"],
+    ];
+    // What is told of the reader, and of the instant of the question, is another's.
+    let plain = |ran: &Ran| {
+        let mut said: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        fn forget(value: &mut serde_json::Value) {
+            if let Some(members) = value.as_object_mut() {
+                for own in ["now", "age_ms", "can_do", "needs_me"] {
+                    members.remove(own);
+                }
+                members.values_mut().for_each(forget);
+            }
+            value.as_array_mut().into_iter().flatten().for_each(forget);
+        }
+        forget(&mut said);
+        said
+    };
+    let far: Vec<(Ran, Ran)> = asked
+        .iter()
+        .map(|args| {
+            let json = [&["--json"], *args].concat();
+            (run(&cast, Some(&url), false, args), run(&cast, Some(&url), false, &json))
+        })
+        .collect();
+    let mine = run(&cast, Some(&url), false, &["queue", "--me"]);
+    assert!(
+        mine.code == 0 && mine.stdout.contains("you can: host_key.reject"),
+        "{}{}",
+        mine.stdout,
+        mine.stderr
+    );
+    assert_eq!(server.stop(), Some(0));
+    for (args, (text, json)) in asked.iter().zip(&far) {
+        let near = run(&cast, None, false, args);
+        assert_eq!(
+            (text.code, &text.stdout, &text.stderr),
+            (near.code, &near.stdout, &near.stderr),
+            "{args:?}"
+        );
+        let near = run(&cast, None, false, &[&["--json"], *args].concat());
+        assert_eq!((json.code, plain(json)), (near.code, plain(&near)), "{args:?}");
+    }
+    assert_eq!(run(&cast, None, false, &["queue", "--me"]).code, 2);
+}
+
+#[test]
 fn who_signs_from_afar_is_told_the_number_that_is_next() {
     let cast = cast();
     let server = Server::start(&cast.site, &[]);

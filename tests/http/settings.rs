@@ -1,4 +1,4 @@
-//! Is the server set up as SPEC 19 says, does it stop as it should, and what does it write about its clients?
+//! Is the server set up as SPEC 20 says, does it stop as it should, and what does it write about its clients?
 
 use crate::harness::server::{Server, cast, read_answer, request};
 use crate::harness::{Home, ran};

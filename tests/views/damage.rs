@@ -5,6 +5,7 @@ use crate::harness::Home;
 use crate::harness::ran;
 use crate::harness::site::{Site, can_strace, finish, full, known_hosts};
 use crate::harness::story::Story;
+use chancery_ledger::Code;
 use chancery_ledger::domains::ledger::Form;
 use chancery_projections::{Engine, VIEWS};
 use rusqlite::Connection;
@@ -63,7 +64,7 @@ fn a_cursor_that_contradicts_the_chain_stops() {
     let site = site();
     edit(&site, "UPDATE cursor SET address = 'b3:' || substr(address, 4, 62) || 'ff' WHERE view = 'jobs'");
     site.must(&["do", "scope.create", "--id", "beta"]);
-    site.refused(5, "views_damaged", &["view", "jobs"]);
+    site.refused(5, Code::ViewsDamaged.as_str(), &["view", "jobs"]);
     std::fs::remove_file(site.path("l/projections.db")).expect("deleted");
     site.must(&["view", "verify"]);
 }
@@ -72,23 +73,23 @@ fn a_cursor_that_contradicts_the_chain_stops() {
 fn a_file_that_is_not_this_ledgers_is_refused() {
     let site = site();
     edit(&site, "UPDATE cursor SET entries = entries + 10");
-    site.refused(5, "views_damaged", &["view", "jobs"]);
+    site.refused(5, Code::ViewsDamaged.as_str(), &["view", "jobs"]);
     edit(
         &site,
         "UPDATE cursor SET entries = entries - 10; UPDATE meta SET value = 'other.example' WHERE key = 'ledger'",
     );
-    site.refused(5, "views_damaged", &["view", "jobs"]);
+    site.refused(5, Code::ViewsDamaged.as_str(), &["view", "jobs"]);
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(site.path(&format!("l/projections.db{end}")));
     }
     std::fs::write(site.path("l/projections.db"), [7u8; 9_000]).expect("written");
-    site.refused(5, "views_damaged", &["view", "jobs"]);
+    site.refused(5, Code::ViewsDamaged.as_str(), &["view", "jobs"]);
     // The same name, another ledger.
     let other = Site::begun();
     other.must(&["do", "scope.create", "--id", "acme"]);
     other.must(&["view", "jobs"]);
     std::fs::copy(other.path("l/projections.db"), site.path("l/projections.db")).expect("copied");
-    site.refused(5, "views_damaged", &["view", "jobs"]);
+    site.refused(5, Code::ViewsDamaged.as_str(), &["view", "jobs"]);
     assert_eq!(site.verdict(), (0, "authentic".to_owned()), "the views are no part of the record");
 }
 

@@ -1,30 +1,39 @@
 //! How fast is the record on this machine, as a share of what the machine can do at all?
 
 mod asked;
+mod bare;
 mod canonical;
 mod decide;
 mod estate;
 mod fold;
 mod gate;
+mod http;
+mod load;
 mod mix;
 mod plain;
 mod rebuild;
 mod recompute;
 mod restart;
+mod served;
+mod sse;
+mod stream;
 mod subject;
 mod verify;
+mod visible;
+mod wire;
 mod write;
 
 use crate::diagnostic::Outcome;
 use crate::exit;
 use crate::measure::{Figures, report};
 use crate::output::Output;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What to measure
-    #[arg(value_parser = ["append", "verify", "recompute", "canonical", "restart", "record", "gate", "decide", "rebuild", "all"])]
+    #[arg(value_parser = whats())]
     what: String,
     /// Entries of the ledger that is measured
     #[arg(long, default_value = "100000", value_name = "N")]
@@ -40,6 +49,26 @@ pub(crate) struct Args {
     against: Option<PathBuf>,
 }
 
+/// What can be measured; `bare` is the other side of it, in a process that a measurement starts.
+fn whats() -> PossibleValuesParser {
+    let named = [
+        "append",
+        "verify",
+        "recompute",
+        "canonical",
+        "restart",
+        "record",
+        "gate",
+        "decide",
+        "rebuild",
+        "http",
+        "sse",
+        "all",
+    ];
+    let bare = PossibleValue::new("bare").hide(true);
+    PossibleValuesParser::new(named.map(PossibleValue::new).into_iter().chain([bare]))
+}
+
 /// Conditions that a reader of a figure must know.
 fn conditions(args: &Args) -> String {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
@@ -48,6 +77,9 @@ fn conditions(args: &Args) -> String {
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    if args.what == "bare" {
+        return bare::run(args.on.as_deref(), out);
+    }
     let bench = subject::Bench::new(args.on.clone(), args.sign == "entries", args.entries)?;
     let mut figures = Vec::new();
     let wants = |name: &str| args.what == name || args.what == "all";
@@ -78,6 +110,14 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     }
     if wants("restart") {
         figures.extend(restart::run(&bench, out)?);
+    }
+    // A token speaks for whoever asks over HTTP; where every entry is signed, it does not.
+    let by_token = |what: &str| args.what == what || (wants(what) && args.sign == "heads");
+    if by_token("http") {
+        figures.extend(http::run(&bench)?);
+    }
+    if by_token("sse") {
+        figures.extend(sse::run(&bench)?);
     }
     report(&Figures { conditions: conditions(args), figures }, args.against.as_deref(), out)?;
     Ok(exit::YES)

@@ -16,9 +16,11 @@ mod open;
 mod perform;
 mod preview;
 mod provider;
+mod queue;
 mod serve;
 mod show;
 mod sweep;
+mod transcript;
 mod verify;
 mod view;
 mod worker;
@@ -58,6 +60,10 @@ pub(crate) enum Command {
     Log(log::Args),
     /// Ask the read models, and compare them with the ledger
     View(view::Args),
+    /// Show what needs somebody, why, and who decides
+    Queue(queue::Args),
+    /// Show what a worker said about a job
+    Transcript(transcript::Args),
     /// Verify an export or a live ledger, offline
     Verify(verify::Args),
     /// Print the newest released head
@@ -123,6 +129,8 @@ pub(crate) fn run(command: Command, out: &Output) -> Outcome {
         Command::Show(args) => show::run(&args, out),
         Command::Log(args) => log::run(&args, out),
         Command::View(args) => view::run(&args, out),
+        Command::Queue(args) => queue::run(&args, out),
+        Command::Transcript(args) => transcript::run(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::Checkpoint(args) => checkpoint::run(&args, out),
         Command::Export(args) => export::run(&args, out),

@@ -1,20 +1,21 @@
 //! What do the read models say, and are they what the ledger says? The generic verb: it names no view and no domain.
 
 use super::Place;
+use crate::asked::{Url, Where, beside, value};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
-use crate::folded::{Elsewhere, Folded, build_to, catch_up, fold, line};
+use crate::folded::{Elsewhere, build_to, catch_up, fold, line};
 use crate::output::{Output, instant, printable};
+use chancery_ledger::Code;
 use chancery_ledger::domains::nearest;
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::verify::Verdict;
-use chancery_ledger::{Clock, Code};
 use chancery_projections::views::view;
 use chancery_projections::{
-    AsOf, Ask, COLUMNS, Compared, Engine, VIEWS, View, ViewDigest, compare, digests, entries,
+    Ask, COLUMNS, Compared, Engine, VIEWS, View, ViewDigest, compare, digests, entries,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Times that a comparison is tried again while somebody else folds.
 const TRIES: usize = 8;
@@ -33,10 +34,10 @@ struct PageArgs {
     /// The view; without it, the views are listed
     name: Option<String>,
     #[command(flatten)]
-    place: Place,
-    /// Only rows in this scope and below
-    #[arg(long, default_value = "/")]
-    scope: String,
+    at: Where,
+    /// Only rows in this scope and below [default: all that may be seen]
+    #[arg(long)]
+    scope: Option<String>,
     /// Only rows about exactly this, such as `job j-1`
     #[arg(long)]
     about: Option<String>,
@@ -49,9 +50,6 @@ struct PageArgs {
     /// The page that follows, as the one before says it
     #[arg(long, value_name = "T")]
     page_token: Option<String>,
-    /// As of this instant, in milliseconds since 1970 [default: now]
-    #[arg(long, value_name = "MS")]
-    now: Option<i64>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -59,14 +57,11 @@ enum Verb {
     /// Show one row
     Show {
         #[command(flatten)]
-        place: Place,
+        at: Where,
         /// The view
         name: String,
         /// Key of the row
         key: String,
-        /// As of this instant, in milliseconds since 1970 [default: now]
-        #[arg(long, value_name = "MS")]
-        now: Option<i64>,
     },
     /// Fold everything again elsewhere, and compare row by row
     Verify {
@@ -111,17 +106,13 @@ fn chosen(name: Option<&String>) -> Result<Vec<&'static View>, Diagnostic> {
     name.map_or_else(|| Ok(VIEWS.to_vec()), |name| named(name).map(|view| vec![view]))
 }
 
-fn now(asked: Option<i64>) -> i64 {
-    asked.unwrap_or_else(|| Clock::system().wall())
-}
-
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     match &args.verb {
         None => match &args.page.name {
             None => Ok(list(out)),
             Some(name) => page(&args.page, named(name)?, out),
         },
-        Some(Verb::Show { place, name, key, now: at }) => show(place, named(name)?, key, now(*at), out),
+        Some(Verb::Show { at, name, key }) => show(at, named(name)?, key, out),
         Some(Verb::Verify { place, name }) => verify(place, &chosen(name.as_ref())?, out),
         Some(Verb::Digest { place, name, at }) => digest(place, &chosen(name.as_ref())?, *at, out),
         Some(Verb::Rebuild { place, name }) => rebuild(place, name.as_ref(), out),
@@ -149,55 +140,44 @@ fn list(out: &Output) -> u8 {
 }
 
 fn page(args: &PageArgs, view: &'static View, out: &Output) -> Outcome {
-    let within = Scope::parse(&args.scope).map_err(|error| Diagnostic::usage(error.to_string()))?;
+    let within = args.scope.as_deref().map_or_else(|| Ok(Scope::root()), Scope::parse);
+    let within = within.map_err(|error| Diagnostic::usage(error.to_string()))?;
     if let Some(state) = args.state.as_deref().filter(|_| !view.states.is_empty())
         && !view.states.contains(&state)
     {
         let text = format!("no row of `{}` is ever `{state}`", view.name);
         return Err(Diagnostic::usage(text).hint(format!("one of {}", view.states.join(", "))));
     }
-    let folded = fold(&args.place.paths(), out)?;
-    let (views, now) = (folded.views()?, now(args.now));
-    let ask = Ask {
-        view,
-        within: &within,
-        about: args.about.as_deref(),
-        state: args.state.as_deref(),
-        token: args.page_token.as_deref(),
-        limit: args.limit,
-    };
-    let page = folded.show(now, |show| views.page(&ask, show))?;
-    if out.json {
-        #[derive(Serialize)]
-        struct Answer<'a> {
-            as_of: &'a AsOf,
-            items: &'a [Value],
-            #[serde(skip_serializing_if = "Option::is_none")]
-            next_page_token: Option<&'a String>,
-            now: i64,
-            view: &'static str,
+    let limit = args.limit.map(|limit| limit.to_string());
+    let url = Url::new(&["views", view.name])
+        .within(args.scope.as_deref())
+        .with("about", args.about.as_deref())
+        .with("state", args.state.as_deref())
+        .with("limit", limit.as_deref())
+        .with("page_token", args.page_token.as_deref());
+    let answer = args.at.ask(url, out, |folded, now| {
+        let views = folded.views()?;
+        let ask = Ask {
+            view,
+            within: &within,
+            about: args.about.as_deref(),
+            state: args.state.as_deref(),
+            token: args.page_token.as_deref(),
+            limit: args.limit,
+        };
+        let mut answer = value(&folded.show(now, |show| views.page(&ask, show))?)?;
+        if let Value::Object(members) = &mut answer {
+            members.insert("view".to_owned(), view.name.into());
         }
-        let next_page_token = page.next_page_token.as_ref();
-        out.json(&Answer { as_of: &page.as_of, items: &page.items, next_page_token, now, view: view.name });
+        Ok(answer)
+    })?;
+    if out.json {
+        out.json(&answer);
         return Ok(exit::YES);
     }
-    table(&page.items, out);
-    if let Some(token) = &page.next_page_token {
-        out.talk(&format!("there are more: `--page-token {token}`"));
-    }
-    as_of(&folded, &page.as_of, out);
+    table(answer["items"].as_array().map(Vec::as_slice).unwrap_or_default(), out);
+    beside(&answer, out);
     Ok(exit::YES)
-}
-
-/// Says from how much of the ledger an answer was made, when that is not all.
-fn as_of(folded: &Folded, at: &AsOf, out: &Output) {
-    let behind = folded.head.size.saturating_sub(at.entries);
-    if behind > 0 {
-        out.talk(&format!("made from {} entries, {behind} fewer than there are", at.entries));
-    }
-    if at.skipped > 0 {
-        out.talk(&format!("{} entries could not be folded: `chancery view dead_letters`", at.skipped));
-    }
 }
 
 /// Columns as wide as what stands in them.
@@ -229,29 +209,23 @@ fn table(items: &[Value], out: &Output) {
     }
 }
 
-fn show(place: &Place, view: &'static View, key: &str, now: i64, out: &Output) -> Outcome {
-    let folded = fold(&place.paths(), out)?;
-    let views = folded.views()?;
-    let (at, item) = folded.show(now, |show| views.row(view, key, &Scope::root(), show))?;
-    let Some(item) = item else {
-        let text = format!("view `{}` has no row `{key}`", view.name);
-        return Err(
-            Diagnostic::new(Code::NotFound, text).hint(format!("`chancery view {}` lists them", view.name))
-        );
-    };
+fn show(at: &Where, view: &'static View, key: &str, out: &Output) -> Outcome {
+    let answer = at.ask(Url::new(&["views", view.name, key]), out, |folded, now| {
+        let views = folded.views()?;
+        let (as_of, item) = folded.show(now, |show| views.row(view, key, &Scope::root(), show))?;
+        let Some(item) = item else {
+            let text = format!("view `{}` has no row `{key}`", view.name);
+            let error = Diagnostic::new(Code::NotFound, text);
+            return Err(error.hint(format!("`chancery view {}` lists them", view.name)));
+        };
+        Ok(json!({ "as_of": value(&as_of)?, "item": item }))
+    })?;
     if out.json {
-        #[derive(Serialize)]
-        struct Answer {
-            as_of: AsOf,
-            item: Value,
-            now: i64,
-            view: &'static str,
-        }
-        out.json(&Answer { as_of: at, item, now, view: view.name });
+        out.json(&answer);
         return Ok(exit::YES);
     }
-    out.data(&printable(&serde_json::to_string_pretty(&item).unwrap_or_default()));
-    as_of(&folded, &at, out);
+    out.data(&printable(&serde_json::to_string_pretty(&answer["item"]).unwrap_or_default()));
+    beside(&answer, out);
     Ok(exit::YES)
 }
 

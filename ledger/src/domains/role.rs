@@ -196,7 +196,8 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
         }
         Action::Unassign { principal, .. } => {
             let owner = world.principals.get_in(principal, asked.scope);
-            if !owner.is_some_and(|owner| owner.assigned.iter().any(|one| one.role == id)) {
+            let counts = |one: &Assigned| one.role == id && one.until.is_none_or(|until| asked.now < until);
+            if !owner.is_some_and(|owner| owner.assigned.iter().any(counts)) {
                 let text = format!("`{principal}` has no further role `{id}` in `{}`", asked.scope);
                 return Err(Refusal::new(Code::NotFound, text));
             }

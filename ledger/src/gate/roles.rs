@@ -247,7 +247,7 @@ pub static MATRIX: &[Rule] = &[
     rule("drill.record", OPERATORS, Separation::None),
     rule("door.count", SYSTEM_ONLY, Separation::None),
     rule("view.read", Role::ALL, Separation::None),
-    rule("view.audit", &[PlatformAdmin, MspAdmin, OrgAdmin, Auditor], Separation::None),
+    rule("view.audit", &[PlatformAdmin, MspAdmin, MspOperator, OrgAdmin, Auditor], Separation::None),
     rule("view.restricted", ADMINS, Separation::None),
     rule("ledger.snapshot", SYSTEM_ONLY, Separation::None),
     rule("ledger.confirm_clock", &[PlatformAdmin], Separation::None),

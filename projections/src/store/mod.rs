@@ -5,7 +5,7 @@ mod query;
 mod write;
 
 pub(crate) use open::{open_reader, open_writer};
-pub(crate) use query::{Filter, begin_read, counts, end_read, find, live, page, passed, scan, within};
+pub(crate) use query::{Filter, begin_read, counts, end_read, find, live, page, passed, scan};
 pub(crate) use write::{Cursor, Writer};
 
 use crate::view::{Index, Row, View};

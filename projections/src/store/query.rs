@@ -91,42 +91,23 @@ pub(crate) fn end_read(conn: &Connection) -> Result<()> {
     conn.prepare_cached("COMMIT").and_then(|mut end| end.execute([])).map(|_| ()).map_err(failed)
 }
 
-/// The last deadline of any row in a scope or below that `now` has passed.
+/// The last deadline of any row that `now` has passed, and the first that it has not.
 pub(crate) fn passed(
     conn: &Connection,
     view: &View,
     at: &Cursor,
-    within: &Scope,
     now: i64,
-) -> Result<Option<i64>> {
+) -> Result<(Option<i64>, Option<i64>)> {
     if !view.indexes.contains(&Index::Until) {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let mut values: Vec<Value> = vec![now.into()];
-    let scope = scoped(within, &mut values);
-    let sql = format!("SELECT max(until) FROM {} WHERE until IS NOT NULL AND until <= ?1{scope}", at.table());
-    let mut query = conn.prepare_cached(&sql).map_err(failed)?;
-    query.query_row(params_from_iter(values), |row| row.get(0)).map_err(failed)
-}
-
-/// Position of the entry that last changed a row in a scope or below, and how many such rows there are; with `above`, of
-/// those in the scopes that it lies in as well.
-pub(crate) fn within(conn: &Connection, at: &Cursor, within: &Scope, above: bool) -> Result<(u64, u64)> {
-    let mut values: Vec<Value> = Vec::new();
-    let mut wanted = format!("(scope <> ''{})", scoped(within, &mut values));
-    if above {
-        values.push(within.as_str().to_owned().into());
-        let own = format!("?{}", values.len());
-        wanted.push_str(&format!(
-            " OR scope = '/' OR (scope <> '' AND substr({own}, 1, length(scope) + 1) = scope || '/')"
-        ));
-    }
-    let sql = format!("SELECT coalesce(max(changed), 0), count(*) FROM {} WHERE {wanted}", at.table());
-    let mut query = conn.prepare_cached(&sql).map_err(failed)?;
-    let found = query.query_row(params_from_iter(values), |row| {
-        Ok((super::unsigned(row.get(0)?), super::unsigned(row.get(1)?)))
-    });
-    found.map_err(failed)
+    let one = |what: &str, which: &str| -> Result<Option<i64>> {
+        let table = at.table();
+        let sql = format!("SELECT {what}(until) FROM {table} WHERE until IS NOT NULL AND until {which} ?1");
+        let mut query = conn.prepare_cached(&sql).map_err(failed)?;
+        query.query_row([now], |row| row.get(0)).map_err(failed)
+    };
+    Ok((one("max", "<=")?, one("min", ">")?))
 }
 
 /// How many rows of a view there are for each state and each `step` of ranks, and the smallest rank among them.

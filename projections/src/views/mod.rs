@@ -51,6 +51,14 @@ pub static VIEWS: &[&View] = &[
     &letters::VIEW,
 ];
 
+/// The streams of a transcript, and the view of each.
+pub static STREAMS: &[(&str, &str)] = &[
+    ("operator", "transcript_operator"),
+    ("technical", "transcript_technical"),
+    ("audit", "transcript_audit"),
+    ("quarantine", "transcript_quarantine"),
+];
+
 /// The view of this name.
 pub fn view(name: &str) -> Option<&'static View> {
     VIEWS.iter().copied().find(|view| view.name == name)

@@ -195,7 +195,7 @@ struct Kept {
     worker: String,
 }
 
-/// A gap stands where the newest event arrived that others should have come before.
+/// A gap stands behind what has come: others should have come before the newest that arrived.
 fn gap(rows: &mut Rows<'_>, seen: &Seen<'_>, job: &str, tally: &Tally) -> Result<(), Poison> {
     let key = format!("{job} gap");
     if tally.largest <= tally.accepted {
@@ -204,17 +204,18 @@ fn gap(rows: &mut Rows<'_>, seen: &Seen<'_>, job: &str, tally: &Tally) -> Result
         }
         return Ok(());
     }
-    let at = match rows.get(&key)? {
-        Some(row) if seen.kind == "transcript.appended" => row.read::<Body>()?.position,
-        _ => Some(seen.position),
-    };
     let missing = Some((tally.accepted + 1, tally.largest));
-    put(rows, seen, key, "gap", &Body { missing, position: at, ..blank(seen) })
+    put(rows, seen, key, "gap", &Body { missing, position: Some(seen.position), ..blank(seen) })
 }
 
 fn close(rows: &mut Rows<'_>, seen: &Seen<'_>, job: &str, tally: Tally) -> Result<(), Poison> {
     if tally.closed {
         return Ok(());
+    }
+    // With the event that says it is the last, nothing is missing; a job that ends otherwise leaves the gap.
+    let gap = format!("{job} gap");
+    if matches!(seen.event, Some(Event::Transcript(_))) && rows.get(&gap)?.is_some() {
+        rows.remove(&gap);
     }
     let (by, events) = (Some(seen.kind.to_owned()), Some(tally.accepted));
     put(rows, seen, format!("{job} end"), "closed", &Body { by, events, ..blank(seen) })?;

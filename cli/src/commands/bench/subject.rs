@@ -13,12 +13,12 @@ use chancery_ledger::gate::{Attest, Credential, Request, new_request};
 use chancery_ledger::limits::Stopwatch;
 use chancery_ledger::store::Paths;
 use chancery_ledger::{Answer, Clock, Code, Entropy, Error, Ledger, Options, Tracer, statement};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
 /// Host keys that observations are spread over: the world stays as small as a real one.
-const HOSTS: u64 = 1000;
+pub(crate) const HOSTS: u64 = 1000;
 
 /// A place for ledgers that are measured; they are gone afterwards.
 #[derive(Debug)]
@@ -89,6 +89,11 @@ impl Bench {
         Ok(Self { dir, form: if sign_entries { Form::Entries } else { Form::Heads }, entries })
     }
 
+    /// Where everything of this run lies.
+    pub(crate) fn place(&self) -> &Path {
+        &self.dir
+    }
+
     /// Paths of a ledger by name.
     pub(crate) fn paths(&self, name: &str) -> Paths {
         Paths::of(&self.dir.join(name))
@@ -144,6 +149,11 @@ impl Subject {
         }
         let name = format!("caller-{number}");
         enrol(&self.ledger, &self.paths, &self.founder, &self.scope, &name).map(Some)
+    }
+
+    /// The operator's token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// The next observation, ready to be submitted, by the author or else by the operator.

@@ -53,7 +53,7 @@ pub(super) fn record(bench: &Bench) -> Result<Vec<Figure>, Diagnostic> {
 pub(super) type Work = Vec<Vec<Request>>;
 
 /// Many callers who observe host keys.
-fn many(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
+pub(super) fn many(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
     let each = (bench.entries.min(20_000) / callers).max(20);
     let name = format!("record.{callers}");
     let mut subject = bench.subject(&name, false)?;
@@ -116,6 +116,7 @@ pub(super) fn together(
         limit: Some(format!("the bare store at batches of {batch} (rate)")),
         ratio: Some(ratio(ours, limit)),
         conditions: conditions.to_owned(),
+        ..Figure::default()
     })
 }
 

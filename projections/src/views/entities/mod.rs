@@ -28,6 +28,9 @@ pub(super) static VIEW: View = View {
 };
 
 /// What a row keeps.
+/// The fact of a job that a kill switch cancelled.
+const STOPPED: &str = "kill_switch";
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
     kind: String,

@@ -1,7 +1,7 @@
 //! What is a reader told of an entity? Whether it is well, why, what it may do, and what waits for it. SPEC 17.
 
-use super::Body;
 use super::freshness::{Freshness, freshness, sentence};
+use super::{Body, STOPPED};
 use crate::show::Show;
 use crate::view::{Poison, Row};
 use chancery_ledger::domains::{ACTIONS, ActionSpec, action_spec};
@@ -53,6 +53,9 @@ pub(super) fn show(row: &Row, show: &Show<'_>) -> Result<Value, Poison> {
     if let Some(text) = trouble {
         why.push(json!({"text": text, "positions": [body.since.position]}));
     }
+    if let Some(cause) = body.fact.as_ref().filter(|_| body.kind == "job" && body.state == "blocked") {
+        why.push(json!({"text": format!("What no worker passed first is `{cause}`."), "positions": [body.since.position]}));
+    }
     if !body.over || fresh != Freshness::Current {
         why.push(json!({"text": sentence(&body, show.now), "positions": [body.evidence.position]}));
     }
@@ -72,6 +75,9 @@ pub(super) fn show(row: &Row, show: &Show<'_>) -> Result<Value, Poison> {
 }
 
 fn trouble(body: &Body) -> Option<&'static str> {
+    if body.kind == "job" && body.state == "cancelled" && body.fact.as_deref() == Some(STOPPED) {
+        return Some("It was cancelled, because a kill switch was engaged.");
+    }
     let row = TROUBLE.iter().find(|(kind, state, _)| *kind == body.kind && *state == body.state);
     row.map(|row| row.2)
 }

@@ -1,7 +1,7 @@
 //! What does an entry change for work: capabilities, workers, jobs, and what belongs to a job?
 
-use super::Word;
 use super::life::{Change, ids, known};
+use super::{STOPPED, Word};
 use crate::rows::Rows;
 use crate::seen::Seen;
 use crate::view::Poison;
@@ -9,7 +9,7 @@ use crate::views::related::ends;
 use chancery_ledger::domains::capability::Event as Capability;
 use chancery_ledger::domains::claim::Event as Claim;
 use chancery_ledger::domains::grant::Event as Grant;
-use chancery_ledger::domains::job::Event as Job;
+use chancery_ledger::domains::job::{Cancelled, Event as Job};
 use chancery_ledger::domains::lease::{Event as Lease, Failure};
 use chancery_ledger::domains::transcript::Event as Transcript;
 use chancery_ledger::domains::worker::{Event as Worker, Health};
@@ -69,8 +69,7 @@ pub(super) fn job(rows: &Rows<'_>, seen: &Seen<'_>, event: &Job) -> Result<Vec<C
         Job::Submitted { capability, deadline, target, .. } => {
             let target = target.iter().map(|target| format!("host_key {target}"));
             let begun = Change::begin("job", id, "submitted").saw(Word::Whole, Some(*deadline));
-            let begun = begun.gains(target.chain([format!("capability {capability}")]));
-            Change { fact: Some(deadline.to_string()), ..begun }
+            begun.gains(target.chain([format!("capability {capability}")]))
         }
         Job::Routed { selected, .. } => own.now("routed").gains([format!("worker {selected}")]),
         Job::FallbackDecided { fallback_used: true, selected_worker, .. } => {
@@ -83,11 +82,14 @@ pub(super) fn job(rows: &Rows<'_>, seen: &Seen<'_>, event: &Job) -> Result<Vec<C
             let until = known(rows, seen, "job", id)?.and_then(|body| body.evidence.until);
             own.saw(Word::Partial, until)
         }
-        Job::Blocked { .. } => own.over("blocked"),
+        Job::Blocked { reason, .. } => Change { fact: Some(reason.clone()), ..own.over("blocked") },
         Job::Succeeded {} => own.over("succeeded").saw(Word::Whole, None),
         Job::Failed {} => own.over("failed").saw(Word::Partial, None),
         Job::TimedOut {} => own.over("timed_out"),
-        Job::Cancelled { .. } => own.over("cancelled"),
+        Job::Cancelled { cause: Cancelled::KillSwitch } => {
+            Change { fact: Some(STOPPED.to_owned()), ..own.over("cancelled") }
+        }
+        Job::Cancelled { cause: Cancelled::Request } => own.over("cancelled"),
         // It was begun, and whoever began it was not heard of again.
         Job::OutcomeMissing {} => own.over("outcome_missing").saw(Word::Lost, None),
     }];
