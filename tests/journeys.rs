@@ -95,5 +95,6 @@ fn nothing_but_the_worker_runs_anything() {
         .map(|(file, _)| file)
         .collect();
     starts.sort();
-    assert_eq!(starts, ["cli/src/execute.rs", "cli/src/machine.rs"]);
+    // The benchmark starts this very binary: a server to measure.
+    assert_eq!(starts, ["cli/src/commands/bench/served.rs", "cli/src/execute.rs", "cli/src/machine.rs"]);
 }

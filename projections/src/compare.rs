@@ -10,7 +10,6 @@ use chancery_ledger::format::hash::{Digest, VIEW};
 use chancery_ledger::store::Reader;
 use chancery_ledger::{Code, Error, Result};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Differing rows that a report names.
@@ -123,14 +122,16 @@ pub fn copy(path: &Path, to: &Path, views: &[&'static View]) -> Result<u64> {
         let at = live(&conn, view)?;
         let fresh = Cursor::new(view, 0, true);
         writer.together(|writer| writer.create(view, &fresh))?;
-        let mut batch = BTreeMap::new();
-        let put = |batch: &mut BTreeMap<String, Option<Row>>| {
+        let table = store::Table::new(&fresh.table());
+        let mut batch: Vec<Row> = Vec::new();
+        let put = |batch: &mut Vec<Row>| {
             let rows = std::mem::take(batch);
-            writer.together(|writer| writer.write(&fresh.table(), rows))
+            let rows = rows.iter().map(|row| (row.key.as_str(), Some(row)));
+            writer.together(|writer| writer.write(&table, rows))
         };
         store::scan(&conn, &at, &mut |row| {
             written += 1;
-            batch.insert(row.key.clone(), Some(row));
+            batch.push(row);
             if batch.len() == ROWS { put(&mut batch) } else { Ok(()) }
         })?;
         put(&mut batch)?;

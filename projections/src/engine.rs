@@ -1,9 +1,10 @@
 //! How do views follow the ledger? In batches, each one transaction with its cursor, never beyond a released head.
 
 use crate::letters::{self, Letter};
-use crate::rows::{Overlay, Rows};
+use crate::overlay::Overlay;
+use crate::rows::Rows;
 use crate::seen::{Seen, see};
-use crate::store::{Cursor, Writer};
+use crate::store::{Cursor, Table, Writer};
 use crate::view::{Poison, View};
 use chancery_ledger::format::checkpoint::Checkpoint;
 use chancery_ledger::format::encoding::hex;
@@ -16,6 +17,9 @@ use std::path::Path;
 /// Entries of one transaction: what bounds the memory of a fold.
 pub const BATCH: u64 = 1024;
 
+/// Bytes of rows that are kept at hand from one batch to the next, over all views.
+const AT_HAND: usize = 8 << 20;
+
 /// What folds.
 #[derive(Debug)]
 pub struct Engine {
@@ -23,6 +27,8 @@ pub struct Engine {
     views: &'static [&'static View],
     /// The cursor of the build that is folded of each view, in the order of the views.
     cursors: Vec<Cursor>,
+    /// What is at hand of the rows of each, in the same order.
+    overlays: Vec<Overlay>,
     /// Nobody else folds into this file.
     _lock: Lock,
 }
@@ -52,7 +58,7 @@ impl Engine {
         let has = |view: &View| known.iter().any(|c| c.view == view.name && c.version == view.version);
         // What could not be folded is found again only where everything is folded again.
         let all = !known.is_empty() && views.iter().any(|view| view.name == letters::VIEW.name && !has(view));
-        let mut engine = Self { writer, views, cursors: Vec::new(), _lock: lock };
+        let mut engine = Self { writer, views, cursors: Vec::new(), overlays: Vec::new(), _lock: lock };
         for view in views {
             let of: Vec<&Cursor> = known.iter().filter(|cursor| cursor.view == view.name).collect();
             let present = |cursor: &&&Cursor| cursor.version == view.version && !all;
@@ -74,6 +80,7 @@ impl Engine {
             let fresh = views.iter().zip(cursors).filter(|(_, cursor)| !known.contains(cursor));
             fresh.into_iter().try_for_each(|(view, cursor)| writer.create(view, cursor))
         })?;
+        engine.overlays = engine.cursors.iter().map(overlay).collect();
         Ok(engine)
     }
 
@@ -89,7 +96,7 @@ impl Engine {
     pub fn rebuild(&mut self, name: &str) -> Result<()> {
         let known = self.writer.cursors()?;
         let letters = self.letters();
-        for (view, cursor) in self.views.iter().zip(&mut self.cursors) {
+        for ((view, cursor), at_hand) in self.views.iter().zip(&mut self.cursors).zip(&mut self.overlays) {
             if view.name != name && name != letters::VIEW.name {
                 continue;
             }
@@ -103,6 +110,7 @@ impl Engine {
                 }
                 writer.create(view, &fresh)
             })?;
+            *at_hand = overlay(&fresh);
             *cursor = fresh;
         }
         Ok(())
@@ -160,6 +168,7 @@ impl Engine {
         let to = next.min(head.size).min(from + BATCH);
         let group: Vec<usize> =
             (0..self.cursors.len()).filter(|at| self.cursors.get(*at).is_some_and(in_group)).collect();
+        self.writer.set_behind(head.size - to > BATCH)?;
         self.fold(reader, head, &group, from, to)?;
         Ok(Step::Folded(to))
     }
@@ -210,8 +219,10 @@ impl Engine {
                 ),
             ));
         }
-        let tables: Vec<String> = cursors.iter().map(Cursor::table).collect();
-        let mut overlays: Vec<Overlay> = views.iter().map(|_| Overlay::default()).collect();
+        let tables: Vec<Table> = cursors.iter().map(|cursor| Table::new(&cursor.table())).collect();
+        // What is not committed is forgotten with what else was at hand.
+        let own = |at: &usize| self.overlays.get_mut(*at).map(std::mem::take);
+        let mut overlays: Vec<Overlay> = group.iter().filter_map(own).collect();
         let mut letters: Vec<Letter> = Vec::new();
         let own_letters = self.letters();
         // One transaction from the first look to the last row: each row that a fold asks for is read within it.
@@ -237,7 +248,7 @@ impl Engine {
                 Ok(())
             })?;
             for (table, overlay) in tables.iter().zip(&mut overlays) {
-                writer.write(table, overlay.drain())?;
+                writer.write(table, overlay.changes())?;
             }
             let mut beside = None;
             if let (Some(table), Some(last)) = (&own_letters, letters.last()) {
@@ -259,13 +270,31 @@ impl Engine {
             }
             cursors.iter().chain(beside.as_deref()).try_for_each(|cursor| writer.advance(cursor))
         })?;
-        for (at, cursor) in group.iter().zip(cursors) {
-            if let Some(own) = self.cursors.get_mut(*at) {
-                *own = cursor;
+        for ((at, cursor), mut overlay) in group.iter().zip(cursors).zip(overlays) {
+            overlay.written();
+            if let (Some(own), Some(at_hand)) = (self.cursors.get_mut(*at), self.overlays.get_mut(*at)) {
+                (*own, *at_hand) = (cursor, overlay);
             }
         }
+        self.make_room();
         Ok(())
     }
+
+    /// Too much at hand: what was not asked for goes, or all of it when that was not a quarter.
+    fn make_room(&mut self) {
+        let held = |all: &[Overlay]| all.iter().map(Overlay::bytes).sum::<usize>();
+        if held(&self.overlays) > AT_HAND {
+            self.overlays.iter_mut().for_each(Overlay::shrink);
+            if held(&self.overlays) > AT_HAND / 4 * 3 {
+                self.overlays.iter_mut().for_each(Overlay::clear);
+            }
+        }
+    }
+}
+
+/// What is at hand of a build before it is folded.
+fn overlay(cursor: &Cursor) -> Overlay {
+    if cursor.entries == 0 { Overlay::of_nothing() } else { Overlay::default() }
 }
 
 /// A build that there is not yet: read at once when no other is.
@@ -279,7 +308,7 @@ fn next_build(view: &View, known: &[Cursor]) -> Cursor {
 /// Folds one entry into one view; a fold that breaks an assertion is a fold that could not.
 fn fold_one(
     writer: &Writer,
-    table: &str,
+    table: &Table,
     view: &View,
     overlay: &mut Overlay,
     seen: &Seen<'_>,

@@ -1,9 +1,10 @@
 //! Which entries could not be folded, and why? The dead letters: one row for each view, kind and reason. SPEC 17.
 
-use crate::rows::{Overlay, Rows};
+use crate::overlay::Overlay;
+use crate::rows::Rows;
 use crate::seen::Seen;
 use crate::show::Show;
-use crate::store::Writer;
+use crate::store::{Table, Writer};
 use crate::view::{Access, Index, Order, Poison, Row, View, rank, text};
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::hash::ITEM;
@@ -86,12 +87,13 @@ fn broken(poison: &Poison) -> Error {
 /// Writes them into the table of the letters. In the same commit as what was folded.
 pub(crate) fn write(writer: &Writer, table: &str, letters: &[Letter]) -> Result<()> {
     let mut overlay = Overlay::default();
-    let load = |key: &str| writer.load(table, key);
+    let table = Table::new(table);
+    let load = |key: &str| writer.load(&table, key);
     for letter in letters {
         let mut rows = Rows::new(&mut overlay, &load);
         add(&mut rows, letter).map_err(|poison| broken(&poison))?;
     }
-    writer.write(table, overlay.drain())
+    writer.write(&table, overlay.changes())
 }
 
 fn add(rows: &mut Rows<'_>, letter: &Letter) -> std::result::Result<(), Poison> {

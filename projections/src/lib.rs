@@ -15,6 +15,7 @@ mod engine;
 mod follow;
 mod letters;
 mod narrative;
+mod overlay;
 mod rows;
 mod seen;
 mod show;

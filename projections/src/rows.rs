@@ -1,51 +1,52 @@
 //! Through what does a fold read and write its rows? An overlay over the stored ones: what one entry did is taken
 //! back when it cannot be folded, and each row is written once a batch.
 
+use crate::overlay::Overlay;
 use crate::seen::Seen;
 use crate::view::{NOTE, Poison, Row, text};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 
 /// Reads a stored row of the view that is being folded.
 pub(crate) type Load<'a> = dyn Fn(&str) -> Result<Option<Row>, Poison> + 'a;
 
-/// The rows of one view during a batch.
-#[derive(Debug, Default)]
-pub(crate) struct Overlay {
-    pending: BTreeMap<String, Option<Row>>,
-    /// What stood before the entry that is being folded.
-    before: Vec<(String, Option<Option<Row>>)>,
-}
-
 /// The rows of one view, as its fold sees them.
 pub struct Rows<'a> {
-    overlay: &'a mut Overlay,
+    /// What is asked for is kept at hand, though asking changes nothing that a fold could see.
+    overlay: RefCell<&'a mut Overlay>,
     load: &'a Load<'a>,
 }
 
 impl std::fmt::Debug for Rows<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").field("pending", &self.overlay.pending.len()).finish_non_exhaustive()
+        f.debug_struct("Rows").finish_non_exhaustive()
     }
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(overlay: &'a mut Overlay, load: &'a Load<'a>) -> Self {
-        Self { overlay, load }
+        Self { overlay: RefCell::new(overlay), load }
+    }
+
+    /// Looks at the row of this key where it stands.
+    fn look<T>(&self, key: &str, see: impl FnOnce(Option<&Row>) -> T) -> Result<T, Poison> {
+        self.overlay.borrow_mut().get(key, self.load).map(see)
     }
 
     /// The row of this key.
     pub fn get(&self, key: &str) -> Result<Option<Row>, Poison> {
-        match self.overlay.pending.get(key) {
-            Some(row) => Ok(row.clone()),
-            None => (self.load)(key),
-        }
+        self.look(key, |row| row.cloned())
+    }
+
+    /// The body of the row of this key, typed.
+    pub fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Poison> {
+        self.look(key, |row| row.map(Row::read).transpose())?
     }
 
     /// Writes a row; one of the same key is replaced.
     pub fn put(&mut self, row: Row) {
-        self.set(row.key.clone(), Some(row));
+        self.overlay.get_mut().put(row);
     }
 
     /// Changes the row of this key, which must be there.
@@ -70,8 +71,9 @@ impl<'a> Rows<'a> {
         seen: &Seen<'_>,
         change: impl FnOnce(&mut Row, &mut T),
     ) -> Result<bool, Poison> {
-        let Some(mut row) = self.get(key)? else { return Ok(false) };
-        let mut body: T = row.read()?;
+        // The old body is read where it stands; all of the row but it is copied.
+        let found = self.look(key, |row| row.map(|row| Ok((row.without_body(), row.read()?))))?;
+        let Some((mut row, mut body)): Option<(Row, T)> = found.transpose()? else { return Ok(false) };
         change(&mut row, &mut body);
         row.changed = seen.position;
         row.body = text(&body)?;
@@ -81,46 +83,24 @@ impl<'a> Rows<'a> {
 
     /// What the view keeps for itself under a key.
     pub fn memo<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Poison> {
-        self.get(&format!("{NOTE}{key}"))?.map(|row| row.read()).transpose()
+        self.read(&note(key))
     }
 
     /// Forgets it.
     pub fn forget(&mut self, key: &str) {
-        self.remove(&format!("{NOTE}{key}"));
+        self.remove(&note(key));
     }
 
     /// Takes a row away, when it is there.
     pub fn remove(&mut self, key: &str) {
-        self.set(key.to_owned(), None);
-    }
-
-    fn set(&mut self, key: String, row: Option<Row>) {
-        let old = self.overlay.pending.insert(key.clone(), row);
-        self.overlay.before.push((key, old));
+        self.overlay.get_mut().remove(key);
     }
 }
 
-impl Overlay {
-    /// Keeps what the entry did; gives whether it did anything that a reader may be shown.
-    pub(crate) fn keep(&mut self) -> bool {
-        let any = self.before.iter().any(|(key, _)| !key.starts_with(NOTE));
-        self.before.clear();
-        any
-    }
-
-    /// Takes back what the entry did.
-    pub(crate) fn take_back(&mut self) {
-        for (key, old) in self.before.drain(..).rev() {
-            match old {
-                Some(row) => self.pending.insert(key, row),
-                None => self.pending.remove(&key),
-            };
-        }
-    }
-
-    /// Everything that the batch did, in the order of the keys.
-    pub(crate) fn drain(&mut self) -> BTreeMap<String, Option<Row>> {
-        self.before.clear();
-        std::mem::take(&mut self.pending)
-    }
+/// The key of what a view keeps for itself.
+fn note(key: &str) -> String {
+    let mut note = String::with_capacity(1 + key.len());
+    note.push(NOTE);
+    note.push_str(key);
+    note
 }

@@ -39,12 +39,12 @@ pub struct Seen<'a> {
 impl Seen<'_> {
     /// What it is about, `<kind> <id>`.
     pub fn entity(&self) -> String {
-        format!("{} {}", self.entity_kind, self.entity_id)
+        [self.entity_kind, " ", self.entity_id].concat()
     }
 
     /// What it is about, where ids are unique within a scope only: `<scope> <id>`.
     pub fn place(&self) -> String {
-        format!("{} {}", self.scope, self.entity_id)
+        [self.scope, " ", self.entity_id].concat()
     }
 
     /// The domain of its kind.

@@ -121,8 +121,28 @@ impl Row {
         seen: &Seen<'_>,
         body: &T,
     ) -> Result<Self, Poison> {
-        let row = Self::new(format!("{NOTE}{key}"), seen, body)?;
-        Ok(Self { scope: String::new(), about: String::new(), rank: 0, ..row })
+        Ok(Self {
+            key: format!("{NOTE}{key}"),
+            scope: String::new(),
+            about: String::new(),
+            state: String::new(),
+            rank: 0,
+            until: None,
+            changed: seen.position,
+            body: text(body)?,
+        })
+    }
+
+    /// All of it but the body.
+    pub(crate) fn without_body(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            scope: self.scope.clone(),
+            about: self.about.clone(),
+            state: self.state.clone(),
+            body: String::new(),
+            ..*self
+        }
     }
 
     /// With another state.

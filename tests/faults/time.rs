@@ -107,7 +107,8 @@ fn a_start_long_before_the_last_entry_appends_nothing_until_it_is_confirmed() {
     yes(at(&site, NOW, &["do", "ledger.confirm_clock"]));
     assert!(last_time(&site) >= NOW + HOUR, "time went back");
     yes(at(&site, NOW + 2 * HOUR, &["do", "scope.create", "--id", "four"]));
-    assert_eq!(last_time(&site), NOW + 2 * HOUR);
+    // A process that is slow adds what its own clock counted meanwhile.
+    assert!((NOW + 2 * HOUR..NOW + 2 * HOUR + 60_000).contains(&last_time(&site)));
     site.check("after a clock that was behind");
 }
 

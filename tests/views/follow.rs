@@ -115,6 +115,41 @@ fn told(views: &Views, view: &'static View) -> (u64, u32) {
     (row.expect("it is there")["count"].as_u64().expect("a number"), at.version)
 }
 
+/// Of every entry a row that is large; each names one that came long before it, and one that never was.
+fn recall(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
+    let key = |position: u64| format!("row {position}");
+    let (early, never) = (rows.get(&key(seen.position / 2))?, rows.get(&key(seen.position + 1))?);
+    if early.is_none() != (seen.position == 0) || never.is_some() {
+        return Err(Poison::new(format!("at {}: {}, {}", seen.position, early.is_some(), never.is_some())));
+    }
+    count(rows, seen, 1)?;
+    rows.put(Row::new(key(seen.position), seen, &"r".repeat(8 * 1024))?);
+    Ok(())
+}
+
+#[test]
+fn what_is_no_longer_at_hand_is_in_the_store() {
+    static VIEW: View = counting("recalled", 1, recall);
+    static VIEWS: &[&View] = &[&VIEW, &ONE];
+    let (home, story) = long();
+    let (reader, head) = head(&story);
+    // In one go, and by a program that ends after each batch: more than what is kept at hand, several times over.
+    for (file, again) in [("whole.db", false), ("parts.db", true)] {
+        let path = home.path(file);
+        let open = || Engine::open(&path, head.origin.name(), VIEWS).expect("the views open");
+        let mut engine = open();
+        while let Step::Folded(_) = engine.step(&reader, &head).expect("a step") {
+            if again {
+                drop(engine);
+                engine = open();
+            }
+        }
+        assert_eq!((engine.entries(), engine.skipped()), (head.size, 0), "{file}");
+        drop(engine);
+        assert_eq!(told(&Views::open(&path).expect("views"), &VIEW), (head.size, 1), "{file}");
+    }
+}
+
 /// A ledger of more than two batches.
 fn long() -> (Home, Story) {
     let home = Home::in_memory();

@@ -6,7 +6,7 @@ mod write;
 
 pub(crate) use open::{open_reader, open_writer};
 pub(crate) use query::{Filter, begin_read, counts, end_read, find, live, page, passed, scan};
-pub(crate) use write::{Cursor, Writer};
+pub(crate) use write::{Cursor, Table, Writer};
 
 use crate::view::{Index, Row, View};
 use chancery_ledger::{Code, Error};

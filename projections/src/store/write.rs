@@ -5,7 +5,6 @@ use crate::view::{Poison, Row, View};
 use chancery_ledger::format::hash::Digest;
 use chancery_ledger::{Code, Error, Result};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How far one build of one version of a view has come.
@@ -54,10 +53,31 @@ impl Cursor {
     }
 }
 
+/// What is said to a table, written once for many rows.
+#[derive(Debug)]
+pub(crate) struct Table {
+    load: String,
+    put: String,
+    remove: String,
+}
+
+impl Table {
+    /// Of the table of this name.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            load: format!("SELECT {COLUMNS} FROM {name} WHERE key = ?1"),
+            put: format!("INSERT OR REPLACE INTO {name} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+            remove: format!("DELETE FROM {name} WHERE key = ?1"),
+        }
+    }
+}
+
 /// The one connection that folds.
 #[derive(Debug)]
 pub(crate) struct Writer {
     conn: Connection,
+    /// Whether many batches are still to come.
+    behind: bool,
 }
 
 pub(super) fn cursor(found: &rusqlite::Row<'_>) -> rusqlite::Result<Cursor> {
@@ -82,7 +102,18 @@ pub(super) const CURSOR: &str = "SELECT view, version, build, live, entries, add
 impl Writer {
     /// Opens the file for folding.
     pub(crate) fn open(path: &Path, ledger: &str) -> Result<Self> {
-        Ok(Self { conn: super::open_writer(path, ledger)? })
+        Ok(Self { conn: super::open_writer(path, ledger)?, behind: false })
+    }
+
+    /// Says whether many batches are still to come: then what they change again and again is carried from the log to
+    /// its place once for many of them (8,192 pages, 32 MiB of disk); otherwise soon, so that nobody waits for much.
+    pub(crate) fn set_behind(&mut self, behind: bool) -> Result<()> {
+        if self.behind != behind {
+            self.behind = behind;
+            let pages = if behind { 8192 } else { 1000 };
+            self.conn.execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages};")).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Every cursor.
@@ -129,10 +160,11 @@ impl Writer {
     }
 
     /// A stored row.
-    pub(crate) fn load(&self, table: &str, key: &str) -> std::result::Result<Option<Row>, Poison> {
-        let sql = format!("SELECT {COLUMNS} FROM {table} WHERE key = ?1");
-        let found =
-            self.conn.prepare_cached(&sql).and_then(|mut query| query.query_row([key], row).optional());
+    pub(crate) fn load(&self, table: &Table, key: &str) -> std::result::Result<Option<Row>, Poison> {
+        let found = self
+            .conn
+            .prepare_cached(&table.load)
+            .and_then(|mut query| query.query_row([key], row).optional());
         found.map_err(|error| Poison::new(format!("the stored row cannot be read: {error}")))
     }
 
@@ -142,12 +174,13 @@ impl Writer {
     }
 
     /// Writes what a batch did to the rows of a view.
-    pub(crate) fn write(&self, table: &str, rows: BTreeMap<String, Option<Row>>) -> Result<()> {
-        let put =
-            format!("INSERT OR REPLACE INTO {table} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-        let remove = format!("DELETE FROM {table} WHERE key = ?1");
-        let mut put = self.conn.prepare_cached(&put).map_err(failed)?;
-        let mut remove = self.conn.prepare_cached(&remove).map_err(failed)?;
+    pub(crate) fn write<'a>(
+        &self,
+        table: &Table,
+        rows: impl Iterator<Item = (&'a str, Option<&'a Row>)>,
+    ) -> Result<()> {
+        let mut put = self.conn.prepare_cached(&table.put).map_err(failed)?;
+        let mut remove = self.conn.prepare_cached(&table.remove).map_err(failed)?;
         for (key, row) in rows {
             let done = match row {
                 Some(row) => put.execute(params![

@@ -26,11 +26,11 @@ pub(super) static VIEW: View = View {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    id: String,
-    last: Mark,
     /// Of what is registered: the allow-list, and what it takes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     conditions: Option<Conditions>,
+    id: String,
+    last: Mark,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

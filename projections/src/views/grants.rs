@@ -26,16 +26,16 @@ pub(super) static VIEW: View = View {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    id: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ended: Option<Mark>,
     expires: i64,
+    id: String,
     issued: Mark,
     job: String,
     reference: String,
     #[serde(rename = "use")]
     purpose: String,
     worker: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    ended: Option<Mark>,
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {

@@ -26,18 +26,18 @@ pub(super) static VIEW: View = View {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    id: String,
     action: String,
-    entity: String,
-    /// Who asked, where and when.
-    asked: Mark,
-    risk: Risk,
-    deadline: i64,
     /// Times that it was asked for again while it was pending.
     again: u64,
     /// Who answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     answered: Option<Mark>,
+    /// Who asked, where and when.
+    asked: Mark,
+    deadline: i64,
+    entity: String,
+    id: String,
+    risk: Risk,
     /// What used the approval up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     used: Option<Mark>,

@@ -28,20 +28,20 @@ const OBSERVERS: usize = 16;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    id: String,
     fingerprint: String,
-    source: Source,
+    id: String,
+    observed: Mark,
     /// Who observed this fingerprint.
     observers: Vec<String>,
-    observed: Mark,
     /// The one before it, when it changed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     previous: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    reviewed: Option<Mark>,
+    source: Source,
     /// The fingerprint that was verified last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     trusted: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    reviewed: Option<Mark>,
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {

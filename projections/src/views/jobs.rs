@@ -40,39 +40,39 @@ const REJECTED: usize = 16;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    id: String,
+    /// Why there is nobody to do it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    blocked: Option<String>,
     by: String,
     capability: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    cause: Option<Cancelled>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    claim: Option<Claim>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     command: Option<u64>,
     deadline: i64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    ended: Option<Mark>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    fallback: Option<Fallback>,
+    /// Times that it was claimed: the newest fence.
+    fence: u64,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     locality: Option<String>,
     mode: Mode,
+    rejected: Vec<Rejected>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    target: Option<String>,
-    submitted: Mark,
+    result: Option<Taken>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    fallback: Option<Fallback>,
-    /// Why there is nobody to do it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    blocked: Option<String>,
-    /// Times that it was claimed: the newest fence.
-    fence: u64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    claim: Option<Claim>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     started: Option<Started>,
+    submitted: Mark,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    result: Option<Taken>,
-    rejected: Vec<Rejected>,
+    target: Option<String>,
     told: Told,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    cause: Option<Cancelled>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    ended: Option<Mark>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,27 +80,27 @@ struct Route {
     candidates: Vec<Candidate>,
     considered: u64,
     eligible: Vec<String>,
+    position: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     selected: Option<String>,
-    position: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Fallback {
     next: String,
+    position: u64,
     used: bool,
     why: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     worker: Option<String>,
-    position: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
-    worker: String,
     fence: u64,
-    until: i64,
     position: u64,
+    until: i64,
+    worker: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,16 +110,16 @@ struct Started {
     grant: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     lease: Option<String>,
-    worker: String,
     position: u64,
+    worker: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Taken {
     fence: u64,
     network_opened: bool,
-    stopped_at: String,
     position: u64,
+    stopped_at: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -127,16 +127,16 @@ struct Rejected {
     class: Rejection,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     detector: Option<String>,
-    worker: String,
     position: u64,
+    worker: String,
 }
 
 /// What its transcript has.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Told {
+    closed: bool,
     events: u64,
     quarantined: u64,
-    closed: bool,
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {

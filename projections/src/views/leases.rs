@@ -25,21 +25,21 @@ pub(super) static VIEW: View = View {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    id: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ended: Option<Mark>,
     expires: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    failure: Option<Failure>,
     fence: u64,
     grant: String,
+    id: String,
     job: String,
     opened: Mark,
     provider: String,
     reference: String,
-    worker: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     resolved: Option<Mark>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    failure: Option<Failure>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    ended: Option<Mark>,
+    worker: String,
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {

@@ -66,7 +66,7 @@ pub fn view(name: &str) -> Option<&'static View> {
 
 /// Key of what is unique within a scope only.
 fn place(scope: &str, id: &str) -> String {
-    format!("{scope} {id}")
+    [scope, " ", id].concat()
 }
 
 /// Where and when something was recorded, and by whom.

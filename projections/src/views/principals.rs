@@ -28,14 +28,14 @@ pub(super) static VIEW: View = View {
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
     id: String,
-    kind: Kind,
-    role: Role,
-    registered: Mark,
-    last: Mark,
-    /// Further roles.
-    roles: Vec<Further>,
     /// Live keys by id.
     keys: BTreeMap<String, Key>,
+    kind: Kind,
+    last: Mark,
+    registered: Mark,
+    role: Role,
+    /// Further roles.
+    roles: Vec<Further>,
     /// Tokens that were not revoked, by id.
     tokens: BTreeMap<String, Token>,
 }

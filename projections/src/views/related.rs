@@ -23,13 +23,13 @@ const JOBS: usize = 64;
 pub(super) fn of(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<BTreeSet<String>, Poison> {
     let mut found = BTreeSet::new();
     let mut add = |kind: &str, id: &str| {
-        found.insert(format!("{kind} {id}"));
+        found.insert([kind, " ", id].concat());
     };
     let own = match seen.entity_kind {
         "grant" | "lease" | "host_key" => place(seen.scope, seen.entity_id),
         _ => seen.entity_id.to_owned(),
     };
-    let memo = format!("of {} {own}", seen.entity_kind);
+    let memo = ["of ", seen.entity_kind, " ", &own].concat();
     if matches!(seen.entity_kind, "claim" | "transcript" | "preflight") {
         add("job", seen.entity_id);
     }
@@ -100,7 +100,7 @@ pub(super) fn of(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<BTreeSet<String
         found.extend(of.iter().cloned());
         rows.put(Row::memo(key, seen, &of)?);
     } else if matches!(seen.entity_kind, "key" | "token" | "hold" | "grant" | "lease" | "host_key") {
-        let of: Option<Vec<String>> = rows.memo(&format!("of {} {own}", seen.entity_kind))?;
+        let of: Option<Vec<String>> = rows.memo(&["of ", seen.entity_kind, " ", &own].concat())?;
         found.extend(of.unwrap_or_default());
     }
     found.remove(&seen.entity());

@@ -43,10 +43,11 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         position: seen.position,
         time: seen.time,
     };
-    let own = seen.entity();
+    // One body, under each of them.
+    let (at, row, own) = (format!("{:016}", seen.position), Row::new("", seen, &body)?, seen.entity());
     for about in related::of(rows, seen)?.into_iter().chain([own]) {
-        let row = Row::new(format!("{:016} {about}", seen.position), seen, &body)?;
-        rows.put(row.about(about).state(seen.domain()));
+        let row = Row { key: [&at, " ", &about].concat(), state: seen.domain().to_owned(), ..row.clone() };
+        rows.put(row.about(about));
     }
     Ok(())
 }

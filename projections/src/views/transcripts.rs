@@ -69,44 +69,44 @@ pub(super) static QUARANTINE: View = View {
 /// A row of a stream. No text: it is read from the private part of the entry at `position`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    job: String,
+    /// Of the end: the event that ended it, and how many events count.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    seq: Option<u64>,
+    by: Option<String>,
+    /// Of a preflight: names and outcomes of its checks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    checks: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    detector: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    events: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    fence: Option<u64>,
+    job: String,
+    /// Of a gap: the running numbers that never came.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    missing: Option<(u64, u64)>,
     /// Where the text is, and where the event arrived.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     position: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    fence: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    worker: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    time: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     reason: Option<Reason>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    detector: Option<String>,
     /// The release after review.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     released: Option<u64>,
-    /// Of a gap: the running numbers that never came.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    missing: Option<(u64, u64)>,
-    /// Of the end: the event that ended it, and how many events count.
+    seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    by: Option<String>,
+    time: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    events: Option<u64>,
-    /// Of a preflight: names and outcomes of its checks.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    checks: Option<Value>,
+    worker: Option<String>,
 }
 
 /// What a stream keeps of a job: the last number that counts, and the largest that arrived.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Tally {
     accepted: u64,
-    largest: u64,
     closed: bool,
+    largest: u64,
 }
 
 fn blank(seen: &Seen<'_>) -> Body {
@@ -135,6 +135,12 @@ fn put(rows: &mut Rows<'_>, seen: &Seen<'_>, key: String, state: &str, body: &Bo
 }
 
 fn tell(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
+    // Most entries are of no stream: nothing is looked up for them.
+    match seen.event {
+        Some(Event::Transcript(_) | Event::Preflight(_)) => {}
+        Some(Event::Job(event)) if ends(event) => {}
+        _ => return Ok(()),
+    }
     let job = place(seen.scope, seen.entity_id);
     let mut tally: Tally = rows.memo(&format!("tally {job}"))?.unwrap_or_default();
     let at = |position: u64| format!("{job} {position}");

@@ -27,50 +27,50 @@ pub(super) static VIEW: View = View {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    id: String,
-    promoted: Mark,
-    trust: Trust,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    node: Option<String>,
-    /// Its own claim.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    declared: Option<Declared>,
     /// What it is entitled to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     assigned: Option<Assigned>,
+    /// Its own claim.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    report: Option<Report>,
+    declared: Option<Declared>,
     /// Jobs that it holds, as scope and id.
     held: BTreeSet<String>,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    node: Option<String>,
     /// What its principal is, when it is not active.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     principal: Option<String>,
+    promoted: Mark,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    report: Option<Report>,
+    trust: Trust,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Declared {
     capabilities: Vec<String>,
     locality: String,
+    position: u64,
     redaction: bool,
     runtimes: Vec<String>,
-    position: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Assigned {
     capabilities: Vec<String>,
+    position: u64,
     targets: Vec<String>,
     to: String,
-    position: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Report {
     health: Health,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    until: Option<i64>,
     position: u64,
     time: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    until: Option<i64>,
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
@@ -154,7 +154,7 @@ fn held(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &claim::Event) -> Result<()
     free(rows, seen)?;
     if let claim::Event::Acquired { .. } = event {
         let job = super::place(seen.scope, seen.entity_id);
-        rows.put(Row::memo(format!("job {job}"), seen, &seen.actor)?);
+        rows.put(Row::memo(["job ", &job].concat(), seen, &seen.actor)?);
         rows.amend_known(seen.actor, seen, |_, body: &mut Body| {
             body.held.insert(job);
         })?;
@@ -164,7 +164,7 @@ fn held(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &claim::Event) -> Result<()
 
 fn free(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     let job = super::place(seen.scope, seen.entity_id);
-    let key = format!("job {job}");
+    let key = ["job ", &job].concat();
     let Some(worker) = rows.memo::<String>(&key)? else { return Ok(()) };
     rows.forget(&key);
     rows.amend_known(&worker, seen, |_, body: &mut Body| {

@@ -143,7 +143,7 @@ fn memory(served: &Served, estate: &Estate) -> Option<Figure> {
 
 /// Durable answers over so many connections, against as many threads in the process.
 fn invoke(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
-    let local = many(bench, callers)?.per_second.unwrap_or_default();
+    let local = many(bench, "beside", callers)?.per_second.unwrap_or_default();
     let each = (bench.entries.min(20_000) / callers).max(20);
     let estate = Estate::filled(bench, &format!("invoke-{callers}"), 100)?;
     let served = Served::ledger(&estate)?;

@@ -30,7 +30,7 @@ pub(super) fn pace(bench: &Bench) -> (usize, Duration, u64) {
 }
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Figure>, Diagnostic> {
-    let estate = Estate::filled(bench, "visible", bench.entries.min(10_000))?;
+    let estate = Estate::filled(bench, "http.visible", bench.entries.min(10_000))?;
     let served = Served::ledger(&estate)?;
     let (turns, interval, per_second) = pace(bench);
     let host = |turn: usize| format!("ssh-ed25519:seen-{turn}.example:22");

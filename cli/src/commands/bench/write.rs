@@ -44,7 +44,7 @@ pub(super) fn record(bench: &Bench) -> Result<Vec<Figure>, Diagnostic> {
         ..Figure::default()
     });
     for callers in [16, 64, 256] {
-        figures.push(many(bench, callers)?);
+        figures.push(many(bench, "record", callers)?);
     }
     Ok(figures)
 }
@@ -52,10 +52,10 @@ pub(super) fn record(bench: &Bench) -> Result<Vec<Figure>, Diagnostic> {
 /// Requests of each caller, in their order.
 pub(super) type Work = Vec<Vec<Request>>;
 
-/// Many callers who observe host keys.
-pub(super) fn many(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
+/// Many callers who observe host keys, on a ledger at a place of its own.
+pub(super) fn many(bench: &Bench, place: &str, callers: u64) -> Result<Figure, Diagnostic> {
     let each = (bench.entries.min(20_000) / callers).max(20);
-    let name = format!("record.{callers}");
+    let name = format!("{place}.{callers}");
     let mut subject = bench.subject(&name, false)?;
     let mut work: Work = Vec::new();
     for caller in 0..callers {

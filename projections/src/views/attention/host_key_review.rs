@@ -32,7 +32,7 @@ struct Known {
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poison> {
     let Event::HostKey(event) = event else { return Ok(()) };
-    let note = format!("host_key {}", seen.place());
+    let note = ["host_key ", &seen.place()].concat();
     let before: Option<Known> = notes::get(rows, &note)?;
     match event {
         host_key::Event::Observed { fingerprint, source } => {

@@ -82,7 +82,7 @@ impl Item {
 
 /// The key of an item: its queue, and the fingerprint of what makes it the same item.
 pub(super) fn key(queue: &str, scope: &str, subject: &str, cause: &str) -> String {
-    let digest = ITEM.digest(format!("{queue}\n{scope}\n{subject}\n{cause}").as_bytes());
+    let digest = ITEM.digest([queue, "\n", scope, "\n", subject, "\n", cause].concat().as_bytes());
     format!("{queue} {}", hex(digest.0.first_chunk::<16>().unwrap_or(&[0; 16])))
 }
 
@@ -105,8 +105,8 @@ pub(super) fn open(rows: &mut Rows<'_>, seen: &Seen<'_>, opening: Opening<'_>) -
         Care::Until(until) => (None, Some(until)),
         Care::Both(action, until) => (Some(action.to_owned()), Some(until)),
     };
-    let mut item = match rows.get(&key)? {
-        Some(row) => row.read()?,
+    let mut item: Item = match rows.read(&key)? {
+        Some(item) => item,
         None => {
             let mut ends = opening.ends;
             ends.push(format!("scope {}", opening.scope));

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Job {
     pub(super) capability: String,
     pub(super) deadline: i64,
+    /// Leases that were resolved and not put away.
+    pub(super) leases: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) locality: Option<String>,
     pub(super) mode: job::Mode,
@@ -22,8 +24,6 @@ pub(super) struct Job {
     pub(super) target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) worker: Option<String>,
-    /// Leases that were resolved and not put away.
-    pub(super) leases: Vec<String>,
 }
 
 impl Job {
@@ -45,22 +45,22 @@ pub(super) struct Kill {
 
 /// The note of a job.
 fn job_key(scope: &str, id: &str) -> String {
-    format!("job {scope} {id}")
+    ["job ", scope, " ", id].concat()
 }
 
 /// The chain of what ends with a job.
 pub(super) fn job_chain(scope: &str, id: &str) -> String {
-    format!("job {scope} {id}")
+    ["job ", scope, " ", id].concat()
 }
 
 /// The chain of what ends when a worker is taken out of service.
 pub(super) fn worker_chain(id: &str) -> String {
-    format!("worker {id}")
+    ["worker ", id].concat()
 }
 
 /// The chain of what ends when a capability is disabled in a scope.
 pub(super) fn capability_chain(scope: &str, id: &str) -> String {
-    format!("capability {scope} {id}")
+    ["capability ", scope, " ", id].concat()
 }
 
 /// The job of an id in the scope of the entry, when it is not over.
@@ -144,9 +144,9 @@ pub(super) fn forget(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Res
 
 fn kill_key(scope: &str, target: Target, id: &str) -> String {
     match target {
-        Target::Scope => format!("kill {scope} scope"),
-        Target::Principal => format!("kill {scope} principal {id}"),
-        Target::Capability => format!("kill {scope} capability {id}"),
+        Target::Scope => ["kill ", scope, " scope"].concat(),
+        Target::Principal => ["kill ", scope, " principal ", id].concat(),
+        Target::Capability => ["kill ", scope, " capability ", id].concat(),
     }
 }
 

@@ -40,12 +40,12 @@ struct Link {
 }
 
 fn link(chain: &str, item: &str) -> String {
-    format!("link {chain} {item}")
+    ["link ", chain, " ", item].concat()
 }
 
 /// The newest item of a chain.
 pub(super) fn newest(rows: &Rows<'_>, chain: &str) -> Result<Option<String>, Poison> {
-    get(rows, &format!("chain {chain}"))
+    get(rows, &["chain ", chain].concat())
 }
 
 /// Puts an item at the head of a chain.
@@ -57,7 +57,7 @@ pub(super) fn push(rows: &mut Rows<'_>, seen: &Seen<'_>, chain: &str, item: &str
         put(rows, seen, &key, &Link { newer: Some(item.to_owned()), ..before })?;
     }
     put(rows, seen, &link(chain, item), &Link { newer: None, older })?;
-    put(rows, seen, &format!("chain {chain}"), &item)
+    put(rows, seen, &["chain ", chain].concat(), &item)
 }
 
 /// Takes an item out of a chain.
@@ -76,8 +76,8 @@ pub(super) fn unlink(rows: &mut Rows<'_>, seen: &Seen<'_>, chain: &str, item: &s
             let before: Link = get(rows, &key)?.unwrap_or_default();
             put(rows, seen, &key, &Link { older: older.clone(), ..before })?;
         }
-        (None, Some(older)) => put(rows, seen, &format!("chain {chain}"), older)?,
-        (None, None) => remove(rows, &format!("chain {chain}")),
+        (None, Some(older)) => put(rows, seen, &["chain ", chain].concat(), older)?,
+        (None, None) => remove(rows, &["chain ", chain].concat()),
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ impl Change {
 
 /// The status of an entity as it stands.
 pub(super) fn known(rows: &Rows<'_>, seen: &Seen<'_>, kind: &str, id: &str) -> Result<Option<Body>, Poison> {
-    rows.get(&key(kind, seen.scope, id))?.map(|row| row.read()).transpose()
+    rows.read(&key(kind, seen.scope, id))
 }
 
 /// Ids of what a thing is connected with, of one kind.

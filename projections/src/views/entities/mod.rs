@@ -33,37 +33,37 @@ const STOPPED: &str = "kill_switch";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    kind: String,
-    id: String,
-    state: String,
-    /// Whether it has reached a state that it does not leave.
-    over: bool,
-    first: Mark,
-    last: Mark,
-    /// Kind of the last entry.
-    event: String,
-    /// Since when it is in this state.
-    since: Mark,
-    /// What was last observed of it.
-    evidence: Evidence,
-    /// What it is connected with, as `<kind> <id>`.
-    related: BTreeSet<String>,
     /// Principals that the separation rule keeps from what it waits for.
     barred: BTreeSet<String>,
+    /// Kind of the last entry.
+    event: String,
+    /// What was last observed of it.
+    evidence: Evidence,
     /// One fact more, where the life cycle needs it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     fact: Option<String>,
+    first: Mark,
+    id: String,
+    kind: String,
+    last: Mark,
+    /// Whether it has reached a state that it does not leave.
+    over: bool,
+    /// What it is connected with, as `<kind> <id>`.
+    related: BTreeSet<String>,
+    /// Since when it is in this state.
+    since: Mark,
+    state: String,
 }
 
 /// What the newest observation says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Evidence {
-    word: Word,
     position: u64,
     time: i64,
     /// What holds from this instant on is not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     until: Option<i64>,
+    word: Word,
 }
 
 /// How it looked.
@@ -84,9 +84,9 @@ enum Word {
 fn key(kind: &str, scope: &str, id: &str) -> String {
     match kind {
         "ledger" | "principal" | "key" | "token" | "role" | "capability" | "hold" | "worker" => {
-            format!("{kind} {id}")
+            [kind, " ", id].concat()
         }
-        _ => format!("{kind} {scope} {id}"),
+        _ => [kind, " ", scope, " ", id].concat(),
     }
 }
 
@@ -130,7 +130,8 @@ fn apply(rows: &mut Rows<'_>, seen: &Seen<'_>, change: Change) -> Result<(), Poi
                 barred: BTreeSet::new(),
                 fact: None,
             };
-            let row = Row::new(key, seen, &body)?.about(format!("{} {}", change.kind, change.id));
+            // The body is written once, when everything is in it.
+            let row = Row::new(key, seen, &())?.about(format!("{} {}", change.kind, change.id));
             (Row { scope: change.scope.clone().unwrap_or_else(|| seen.scope.to_owned()), ..row }, body)
         }
     };
