@@ -18,7 +18,7 @@ use std::path::Path;
 pub const BATCH: u64 = 1024;
 
 /// Bytes of rows that are kept at hand from one batch to the next, over all views.
-const AT_HAND: usize = 4 << 20;
+const AT_HAND: usize = 8 << 20;
 
 /// What folds.
 #[derive(Debug)]
@@ -168,6 +168,7 @@ impl Engine {
         let to = next.min(head.size).min(from + BATCH);
         let group: Vec<usize> =
             (0..self.cursors.len()).filter(|at| self.cursors.get(*at).is_some_and(in_group)).collect();
+        self.writer.set_behind(head.size - to > BATCH)?;
         self.fold(reader, head, &group, from, to)?;
         Ok(Step::Folded(to))
     }
@@ -279,12 +280,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Too much at hand: what was not asked for goes, or all of it when that was not half.
+    /// Too much at hand: what was not asked for goes, or all of it when that was not a quarter.
     fn make_room(&mut self) {
         let held = |all: &[Overlay]| all.iter().map(Overlay::bytes).sum::<usize>();
         if held(&self.overlays) > AT_HAND {
             self.overlays.iter_mut().for_each(Overlay::shrink);
-            if held(&self.overlays) > AT_HAND / 2 {
+            if held(&self.overlays) > AT_HAND / 4 * 3 {
                 self.overlays.iter_mut().for_each(Overlay::clear);
             }
         }

@@ -73,7 +73,7 @@ impl Overlay {
 
     /// The row of a key.
     pub(crate) fn get(&mut self, key: &str, load: &Load<'_>) -> Result<Option<&Row>, Poison> {
-        if !self.slots.get(key).is_some_and(|slot| slot.known.is_some()) {
+        if self.slots.get(key).is_none_or(|slot| slot.known.is_none()) {
             let hash = self.slots.hasher().hash_one(key);
             let known = Some(match &self.written {
                 Some(filter) if !filter.may_have(hash) => None,

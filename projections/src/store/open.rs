@@ -22,12 +22,8 @@ pub(crate) fn open_writer(path: &Path, ledger: &str) -> Result<Connection> {
     let conn = Connection::open(path).map_err(failed)?;
     harden(&conn).map_err(failed)?;
     // NORMAL: a power loss may take the newest commits, cursor and rows together; they are folded again.
-    // 8,192 pages: what a fold changes again and again is carried to its place once for many batches; 32 MiB of disk.
-    conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096; \
-         PRAGMA wal_autocheckpoint = 8192;",
-    )
-    .map_err(failed)?;
+    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096;")
+        .map_err(failed)?;
     let known: i64 = conn
         .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", [], |row| row.get(0))
         .map_err(failed)?;

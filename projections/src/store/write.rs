@@ -76,6 +76,8 @@ impl Table {
 #[derive(Debug)]
 pub(crate) struct Writer {
     conn: Connection,
+    /// Whether many batches are still to come.
+    behind: bool,
 }
 
 pub(super) fn cursor(found: &rusqlite::Row<'_>) -> rusqlite::Result<Cursor> {
@@ -100,7 +102,18 @@ pub(super) const CURSOR: &str = "SELECT view, version, build, live, entries, add
 impl Writer {
     /// Opens the file for folding.
     pub(crate) fn open(path: &Path, ledger: &str) -> Result<Self> {
-        Ok(Self { conn: super::open_writer(path, ledger)? })
+        Ok(Self { conn: super::open_writer(path, ledger)?, behind: false })
+    }
+
+    /// Says whether many batches are still to come: then what they change again and again is carried from the log to
+    /// its place once for many of them (8,192 pages, 32 MiB of disk); otherwise soon, so that nobody waits for much.
+    pub(crate) fn set_behind(&mut self, behind: bool) -> Result<()> {
+        if self.behind != behind {
+            self.behind = behind;
+            let pages = if behind { 8192 } else { 1000 };
+            self.conn.execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages};")).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Every cursor.
