@@ -400,6 +400,20 @@ fn a_closed_stdout_is_success_and_a_full_one_is_not() {
         let ran = ran(output);
         assert_eq!((ran.code, ran.stderr.as_str()), (YES, ""), "{args:?}");
     }
+    // Nobody reads what a no or a failure says, which makes it no yes.
+    let taken = ["--json", "do", "scope.create", "--id", "acme", FOUNDER[0], FOUNDER[1]];
+    for (code, args) in [
+        (USAGE, &["--json", "show", "x"][..]),
+        (NO, &["--json", "show", "4000"]),
+        (FAILED, &["--json", "log", "--dir", "nowhere"]),
+        (NO, &taken),
+    ] {
+        home.expect(code, args);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ran = ran(home.command(args).stdout(writer).output().expect("the binary runs"));
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+    }
     for args in [&["log"][..], &["explain", "14.1"], &["--json", "checkpoint"]] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
         let ran = ran(home.command(args).stdout(full).output().expect("the binary runs"));

@@ -11,6 +11,7 @@ use chancery_ledger::{Code, Viewer};
 use chancery_projections::View;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -53,10 +54,20 @@ impl Call {
     }
 }
 
+/// Whether a media type is JSON in the one encoding that there is for it.
+fn is_json(media: &str) -> bool {
+    let mut parts = media.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+    let utf8 = |part: &str| {
+        ["", "charset=utf-8", "charset=\"utf-8\""].iter().any(|one| part.eq_ignore_ascii_case(one))
+    };
+    json && parts.all(utf8)
+}
+
 /// The JSON body of a request, whole.
 pub(crate) async fn document(app: &App, parts: &Parts, body: Body) -> Result<Vec<u8>, Problem> {
     let media = header_of(parts, "content-type")?.unwrap_or("application/json");
-    let plain = media.split(';').next().is_some_and(|m| m.trim().eq_ignore_ascii_case("application/json"));
+    let plain = is_json(media);
     if !plain || header_of(parts, "content-encoding")?.is_some() {
         return Err(Problem::new(Code::UnsupportedMediaType, "the body is not plain `application/json`"));
     }
@@ -74,8 +85,25 @@ pub(crate) async fn document(app: &App, parts: &Parts, body: Body) -> Result<Vec
         Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive in time")),
         Ok(Ok(whole)) => Ok(whole.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if is_parse(&*error) => Err(Problem::new(
+            Code::HeaderMalformed,
+            "the body does not come in the chunks that its head says",
+        )),
         Ok(Err(_)) => Err(Problem::new(Code::RequestTimeout, "the body ended before its end")),
     }
+}
+
+/// Whether a body broke off because its chunks cannot be read, and not because they did not come.
+fn is_parse(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(kind, Some(ErrorKind::InvalidInput | ErrorKind::InvalidData)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The one value of a header.

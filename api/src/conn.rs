@@ -1,4 +1,5 @@
-//! When has a client been silent for too long? A connection whose request heads must arrive in time. SPEC 20.
+//! When has a client been silent for too long? A connection whose request heads must arrive in time, and whose answers
+//! must be taken. SPEC 20.
 //!
 //! hyper has one timeout for the silence between two requests and for a head that arrives slowly; here they differ.
 
@@ -47,18 +48,41 @@ impl Drop for Busy {
     }
 }
 
-/// A socket that fails when the head of a request does not arrive in time.
+/// A socket that fails when the head of a request does not arrive in time, or nothing of an answer is taken for too long.
 #[derive(Debug)]
 pub(crate) struct Timed {
     socket: TcpStream,
     phase: Phase,
     within: Duration,
     deadline: Pin<Box<Sleep>>,
+    stall: Duration,
+    /// When a write that waits has waited for too long.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timed {
-    pub(crate) fn new(socket: TcpStream, phase: Phase, within: Duration) -> Self {
-        Self { socket, phase, within, deadline: Box::pin(sleep(within)) }
+    pub(crate) fn new(socket: TcpStream, phase: Phase, within: Duration, stall: Duration) -> Self {
+        Self { socket, phase, within, deadline: Box::pin(sleep(within)), stall, stalled: None }
+    }
+
+    /// What was written; an error once nothing was for too long.
+    fn written(
+        &mut self,
+        wrote: Poll<Result<usize, Error>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, Error>> {
+        if wrote.is_ready() {
+            self.stalled = None;
+            return wrote;
+        }
+        let stall = self.stall;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(stall)));
+        match stalled.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the answer was not taken in time")))
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -87,7 +111,9 @@ impl AsyncRead for Timed {
 
 impl AsyncWrite for Timed {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(cx, buf)
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.written(wrote, cx)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -107,6 +133,8 @@ impl AsyncWrite for Timed {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize, Error>> {
-        Pin::new(&mut self.get_mut().socket).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.written(wrote, cx)
     }
 }

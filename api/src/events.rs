@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -24,6 +24,8 @@ use tokio_stream::wrappers::ReceiverStream;
 const LIVENESS: Duration = Duration::from_secs(5);
 /// Time between two frames that only carry a position.
 const POSITIONS: Duration = Duration::from_secs(1);
+/// How long what was read is kept for a client that does not take it.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Frames on their way to one client, each of at most a leaf and its envelope.
 const ON_THE_WAY: usize = 2;
 
@@ -103,10 +105,7 @@ impl Client {
         loop {
             let size = heads.borrow_and_update().checkpoint.size;
             if self.next < size {
-                self.page(size).await?;
-                if self.next < size && looks_due(&mut looks).await {
-                    self.is_live().await?;
-                }
+                self.page(size, &mut looks).await?;
                 if self.next < size && !*closing.borrow() {
                     continue;
                 }
@@ -123,20 +122,53 @@ impl Client {
     }
 
     /// Sends what is wanted of the next page.
-    async fn page(&mut self, size: u64) -> Result<(), Ended> {
+    async fn page(&mut self, size: u64, looks: &mut Interval) -> Result<(), Ended> {
         let end = size.min(self.next + PAGE);
         let Ok(frames) = self.app.frames(self.next..end).await else {
             return self.resync().await;
         };
-        let mut sent = 0;
+        let (mut sent, mut slow) = (0, None);
         for frame in frames.iter().filter(|frame| self.filter.wants(frame)) {
-            self.send(frame.bytes.clone()).await?;
+            // A client that takes little at a time is on one page for long.
+            if looks_due(looks).await {
+                self.is_live().await?;
+            }
+            if !self.offer(frame.bytes.clone()).await? {
+                slow = Some(frame.position);
+                break;
+            }
             self.told = frame.position + 1;
             sent += 1;
         }
-        self.next = end;
         self.app.metrics.frames.add(sent);
-        Ok(())
+        let Some(position) = slow else {
+            self.next = end;
+            return match sent == 0 && looks_due(looks).await {
+                true => self.is_live().await,
+                false => Ok(()),
+            };
+        };
+        // What was read for a client that is slow is not kept while it is waited for, but read again.
+        self.next = position;
+        drop(frames);
+        self.room().await
+    }
+
+    /// Whether a frame went off within a moment.
+    async fn offer(&self, bytes: Bytes) -> Result<bool, Ended> {
+        match timeout(PATIENCE, self.send.send(bytes)).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(_)) => Err(Ended),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Waits until the client takes something.
+    async fn room(&self) -> Result<(), Ended> {
+        match timeout(Limits::ms(self.app.limits.stream_stall_ms), self.send.reserve()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Ended),
+        }
     }
 
     /// What was asked for cannot be served: the client reads anew, and goes on from the newest entry.
@@ -178,6 +210,6 @@ impl Client {
 }
 
 /// Whether the next tick has come.
-async fn looks_due(ticks: &mut tokio::time::Interval) -> bool {
+async fn looks_due(ticks: &mut Interval) -> bool {
     timeout(Duration::ZERO, ticks.tick()).await.is_ok()
 }

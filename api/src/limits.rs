@@ -63,7 +63,7 @@ limits! {
     waiting = 1_024 "requests", "Requests that wait for their turn";
     streams = 500 "streams", "Open event streams";
     streams_per_principal = 10 "streams", "Open event streams of one principal";
-    stream_stall_ms = 30_000 "ms", "Longest time for which a stream's client takes nothing";
+    stream_stall_ms = 30_000 "ms", "Longest time for which a client takes nothing of an answer or a stream";
     heartbeat_ms = 15_000 "ms", "Time between heartbeats of an event stream";
     requests_per_second = 5_000 "requests", "Requests of one principal a second, on the long run";
     requests_burst = 10_000 "requests", "Requests of one principal at once";

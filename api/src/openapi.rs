@@ -2,7 +2,10 @@
 
 use crate::problem::MEDIA_TYPE;
 use crate::routes::{COMMON, Method, ROUTES, Route, Rule, Which};
+use chancery_ledger::CODES;
 use chancery_ledger::domains::{ACTIONS, ActionSpec, Shape};
+use chancery_projections::views::STREAMS;
+use chancery_projections::{QUEUES, VIEWS};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,14 +122,43 @@ fn rule(rule: Rule) -> String {
     }
 }
 
+/// The schema of a parameter; of a path, where words are fixed, these words.
+fn parameter_schema(route: &Route, place: &str, name: &str) -> Value {
+    let words = |words: Vec<&str>| json!({"type": "string", "enum": words});
+    let cursor = "^[1-9][0-9]{0,9}[.](0|[1-9][0-9]{0,15})$";
+    match (place, name) {
+        ("path", "view") => words(VIEWS.iter().map(|view| view.name).collect()),
+        ("path", "queue") => words(QUEUES.iter().map(|queue| queue.name).collect()),
+        ("path", "code") => words(CODES.iter().map(|code| code.as_str()).collect()),
+        ("path", "id") if route.rule == Rule::Ask => {
+            words(ACTIONS.iter().copied().flatten().map(|spec| spec.id).collect())
+        }
+        ("path", "position") => json!({"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})$"}),
+        ("query", "stream") => words(STREAMS.iter().map(|(name, _)| *name).collect()),
+        ("query", "limit" | "wait_ms") => json!({"type": "integer", "minimum": 0}),
+        ("query", "scope") => schema(&Shape::Scope),
+        ("query", "after" | "min_position") | ("header", "Last-Event-ID") => {
+            json!({"type": "string", "pattern": cursor})
+        }
+        ("header", "Idempotency-Key") => json!({"type": "string", "pattern": "^[A-Za-z0-9._:-]{16,128}$"}),
+        _ => json!({"type": "string"}),
+    }
+}
+
 fn operation(route: &Route) -> Operation {
-    let parameter = |place: &str, name: &str, help: &str, required: bool| json!({"in": place, "name": name, "description": help, "required": required, "schema": {"type": "string"}});
+    let parameter = |place: &str, name: &str, help: &str, required: bool| {
+        let schema = parameter_schema(route, place, name);
+        json!({"in": place, "name": name, "description": help, "required": required, "schema": schema})
+    };
     let braces = route.path.split('{').skip(1).filter_map(|part| part.split('}').next());
     let mut parameters: Vec<Value> = braces.map(|name| parameter("path", name, "", true)).collect();
     parameters.extend(route.query.iter().map(|param| parameter("query", param.name, param.help, false)));
     if route.path.ends_with("/invoke") {
         let help = "key under which a repeated request gets the same answer";
         parameters.push(parameter("header", "Idempotency-Key", help, true));
+    }
+    if route.statuses.contains(&304) {
+        parameters.push(parameter("header", "If-None-Match", "the entity tag of what the caller has", false));
     }
     if route.media == "text/event-stream" {
         parameters.push(parameter(
@@ -139,6 +171,11 @@ fn operation(route: &Route) -> Operation {
     let statuses: BTreeSet<u16> = COMMON.iter().chain(route.statuses).copied().collect();
     let mut responses = BTreeMap::new();
     for status in statuses {
+        if status == 304 {
+            let same = json!({"description": "what `If-None-Match` names"});
+            responses.insert(status.to_string(), same);
+            continue;
+        }
         let (media, schema) = match status {
             200 | 202 if route.media == "application/json" => (route.media, json!({"type": "object"})),
             200 | 202 => (route.media, json!({"type": "string"})),

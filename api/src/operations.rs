@@ -87,7 +87,9 @@ impl Operations {
             return Err(Problem::new(Code::QueueFull, "a verification is running already"));
         }
         while kept.len() >= self.most {
-            kept.pop_front();
+            // Who starts many forgets its own: nobody's are pushed out by another as long as it has some.
+            let own = kept.iter().position(|kept| kept.principal == operation.principal);
+            kept.remove(own.unwrap_or(0));
         }
         let operation = Arc::new(operation);
         kept.push_back(Arc::clone(&operation));

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::auth::admit;
 use crate::call::{Call, Reply, document};
+use crate::head;
 use crate::limits::Limits;
 use crate::log::Line;
 use crate::problem::Problem;
@@ -11,6 +12,7 @@ use crate::routes::{Method, ROUTES, Route, Rule};
 use crate::views;
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use axum::routing::any;
@@ -42,10 +44,14 @@ pub(crate) fn router(app: &Arc<App>, only: impl Fn(&Route) -> bool) -> Router {
     let mut router = Router::new();
     for (path, rows) in paths {
         let (app, rows) = (Arc::clone(app), Arc::new(rows));
-        let handler = move |params: RawPathParams, request: Request| {
-            let (app, rows) = (Arc::clone(&app), Arc::clone(&rows));
-            let params = params.iter().map(|(_, value)| value.to_owned()).collect();
-            answer(app, rows, params, request)
+        let handler = move |params: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
+            let (app, mut rows) = (Arc::clone(&app), Arc::clone(&rows));
+            let params = params.map(|found| found.iter().map(|(_, value)| value.to_owned()).collect());
+            // What is not text names nothing.
+            if params.is_err() {
+                rows = Rows::default();
+            }
+            answer(app, rows, params.unwrap_or_default(), request)
         };
         router = router.route(path, any(handler));
     }
@@ -61,9 +67,12 @@ async fn answer(app: Arc<App>, rows: Rows, params: Vec<String>, request: Request
     let method = request.method().clone();
     let who: Arc<OnceLock<String>> = Arc::default();
     let found = rows.iter().copied().find(|at| ROUTES.get(*at).is_some_and(|row| fits(row, method.as_str())));
+    let framing = head::check(request.version(), request.uri(), request.headers());
+    let clear = framing.is_ok();
     let outcome = {
         let _counted = app.metrics.in_flight.hold();
         match found.and_then(|at| ROUTES.get(at)) {
+            _ if !clear => framing.map(|()| Response::default()),
             Some(route) => handle(&app, route, params, request, peer, &who).await,
             None if rows.is_empty() => Err(Problem::not_found()),
             None => {
@@ -76,6 +85,10 @@ async fn answer(app: Arc<App>, rows: Rows, params: Vec<String>, request: Request
     };
     let mut response = outcome.unwrap_or_else(Problem::into_response);
     finish(&app, &mut response, &id);
+    if !clear {
+        // Where such a request ends is a matter of opinion: nothing after it is read.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let took = watch.elapsed();
     app.metrics.answered(found, response.status().as_u16(), took);
     let line = Line {

@@ -264,7 +264,8 @@ async fn connection(
             answer
         }
     });
-    let socket = TokioIo::new(Timed::new(socket, phase, Limits::ms(limits.header_read_ms)));
+    let (head, stall) = (Limits::ms(limits.header_read_ms), Limits::ms(limits.stream_stall_ms));
+    let socket = TokioIo::new(Timed::new(socket, phase, head, stall));
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Limits::ms(limits.idle_ms.max(limits.header_read_ms)))

@@ -27,6 +27,10 @@ pub(crate) async fn ready(call: Call) -> Reply {
 }
 
 pub(crate) async fn metrics(call: Call) -> Reply {
+    // They are of all scopes: who sees a part of them sees none.
+    if !call.viewer()?.authority.is_root() {
+        return Err(Problem::not_found());
+    }
     Ok(text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", call.app.render_metrics()))
 }
 

@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::call::{Call, Reply, json};
 use crate::entries::after;
+use crate::part;
 use crate::problem::Problem;
 use crate::routes::Which;
 use axum::body::Body;
@@ -93,20 +94,22 @@ impl Asking {
         json::parse_within(text, PART_DEPTH).map(Some).map_err(|error| Poison::new(error.to_string()))
     }
 
+    /// What an answer depends on beside the ledger.
+    fn asked(&self, call: &Call) -> String {
+        let url = call.parts.uri.path_and_query().map_or("", |url| url.as_str());
+        format!("{} {} {} {url}", self.principal, self.within, self.abilities.join(","))
+    }
+
     /// What an unchanged answer to this call of these views is recognised by; not modified, when the caller has it.
     fn unchanged(&self, call: &Call, views: &[&'static View]) -> Result<(String, bool), Problem> {
-        let url = call.parts.uri.path_and_query().map_or("", |url| url.as_str());
-        let mut asked = format!("{} {} {} {url}", self.principal, self.within, self.abilities.join(","));
-        let mut tag = String::new();
+        let (mut asked, mut tag) = (self.asked(call), String::new());
         let generation = self.app.folded.borrow().beats;
         for view in views {
             tag = self.app.views.tag(view, self.now, &asked, generation)?;
             asked.push_str(&tag);
         }
         let tag = format!("W/\"{tag}\"");
-        let known = call.header("if-none-match")?.is_some_and(|known| {
-            known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/"))
-        });
+        let known = has(call, &tag)?;
         Ok((tag, known))
     }
 
@@ -118,11 +121,12 @@ impl Asking {
         cost: Cost,
         make: impl FnOnce(&Self) -> Result<Value, Problem> + Send + 'static,
     ) -> Reply {
+        if !self.within.is_root() {
+            return self.answer_part(call, cost, make).await;
+        }
         let (tag, known) = self.unchanged(call, views)?;
         let mut response = if known {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
+            not_modified()
         } else {
             match cost {
                 Cost::Row => json(&make(&self)?)?,
@@ -132,6 +136,28 @@ impl Asking {
                 }
             }
         };
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        Ok(response)
+    }
+
+    /// The same to whoever sees a part: neither the tag nor `changed` tells when something else did.
+    async fn answer_part(
+        self,
+        call: &Call,
+        cost: Cost,
+        make: impl FnOnce(&Self) -> Result<Value, Problem> + Send + 'static,
+    ) -> Reply {
+        let asked = self.asked(call);
+        let (answer, tag) = match cost {
+            Cost::Row => part::of(make(&self)?, &asked),
+            Cost::Page => {
+                let app = Arc::clone(&self.app);
+                app.blocking(move || Ok(make(&self).map(|made| part::of(made, &asked)))).await??
+            }
+        };
+        let mut response = if has(call, &tag)? { not_modified() } else { json(&answer)? };
         if let Ok(tag) = HeaderValue::from_str(&tag) {
             response.headers_mut().insert(header::ETAG, tag);
         }
@@ -151,6 +177,18 @@ impl Asking {
         answer.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
         self.tell(Value::Object(answer))
     }
+}
+
+/// Whether the caller has what this tag stands for.
+fn has(call: &Call, tag: &str) -> Result<bool, Problem> {
+    let same = |one: &str| one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/");
+    Ok(call.header("if-none-match")?.is_some_and(|known| known.split(',').any(same)))
+}
+
+fn not_modified() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response
 }
 
 /// Waits until the views have the position that the call names.

@@ -5,6 +5,7 @@ pub(crate) use chancery_ledger::format::plain::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a command's words go.
 #[derive(Debug, Clone, Copy)]
@@ -14,13 +15,19 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Data for whoever reads stdout. A closed pipe ends the process without a complaint: nobody reads any more.
-    /// Anything else that keeps the data from being written is a failure.
+    /// Data for whoever reads stdout. Once its pipe is closed nobody reads any more: what is still said is dropped without
+    /// a complaint, and the command ends as it would have ended. Anything else that keeps the data from being written is
+    /// a failure.
     pub(crate) fn data(&self, text: &str) {
+        static CLOSED: AtomicBool = AtomicBool::new(false);
+        if CLOSED.load(Ordering::Relaxed) {
+            return;
+        }
         let mut out = std::io::stdout().lock();
         let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) else { return };
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            std::process::exit(exit::YES.into());
+            CLOSED.store(true, Ordering::Relaxed);
+            return;
         }
         self.talk(&format!("error[io]: cannot write to stdout\n  caused by: {error}\n  hint: see the cause"));
         std::process::exit(exit::FAILED.into());

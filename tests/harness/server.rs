@@ -102,6 +102,35 @@ impl Server {
         Self { child, _out: out, address, log }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A line of what the kernel says of its memory, in bytes.
+    pub fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a status");
+        let found = status.lines().find_map(|text| text.strip_prefix(line)).expect("a line");
+        let kilobytes = found.trim_matches(|c: char| !c.is_ascii_digit());
+        kilobytes.parse::<u64>().expect("a number") * 1024
+    }
+
+    /// A figure of it, as somebody sees it who may.
+    pub fn figure(&self, name: &str, token: &str) -> u64 {
+        let text = self.get("/metrics", token).body;
+        let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        found.unwrap_or_else(|| panic!("no figure `{name}` in {text}"))
+    }
+
+    /// Asks again and again until something holds, for as long as anything here may take.
+    pub fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let begun = std::time::Instant::now();
+        while !holds(self) {
+            assert!(begun.elapsed() < WAIT, "it never comes to this: {what}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

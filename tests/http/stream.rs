@@ -6,18 +6,18 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 
 /// An open stream.
-struct Stream(BufReader<TcpStream>);
+pub(super) struct Stream(pub(super) BufReader<TcpStream>);
 
 /// One frame: id, event, data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Frame {
-    id: String,
-    event: String,
-    data: String,
+pub(super) struct Frame {
+    pub(super) id: String,
+    pub(super) event: String,
+    pub(super) data: String,
 }
 
 impl Stream {
-    fn open(server: &Server, token: &str, query: &str, headers: &[&str]) -> Self {
+    pub(super) fn open(server: &Server, token: &str, query: &str, headers: &[&str]) -> Self {
         let token = format!("authorization: Bearer {token}");
         let text =
             request("GET", &format!("/v1/events{query}"), &[&[token.as_str()], headers].concat(), None);
@@ -33,7 +33,7 @@ impl Stream {
     }
 
     /// The next frame; nothing at the end.
-    fn next(&mut self) -> Option<Frame> {
+    pub(super) fn next(&mut self) -> Option<Frame> {
         let (mut frame, mut line) =
             (Frame { id: String::new(), event: String::new(), data: String::new() }, String::new());
         loop {
@@ -54,7 +54,7 @@ impl Stream {
     }
 
     /// The next frame of an entry.
-    fn entry(&mut self) -> Frame {
+    pub(super) fn entry(&mut self) -> Frame {
         loop {
             let frame = self.next().expect("a frame");
             if frame.event == "entry" {
