@@ -11,7 +11,6 @@ use crate::measure::{Figure, median, percentile, rate, ratio};
 use chancery_ledger::Entropy;
 use chancery_ledger::format::encoding::{base64_unpadded, hex};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Entries of the ledger that is served.
 const ENTRIES: u64 = 10_000;
@@ -128,7 +127,6 @@ fn compare(read: &Read, served: &Served, other: &Served, each: usize) -> Result<
 
 /// Memory of a server that nobody asks anything.
 fn memory(served: &Served, estate: &Estate) -> Option<Figure> {
-    std::thread::sleep(Duration::from_millis(300));
     let (now, most) = (served.kilobytes("VmRSS")?, served.kilobytes("VmHWM")?);
     Some(Figure {
         name: "http.memory".to_owned(),
