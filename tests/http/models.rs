@@ -78,16 +78,17 @@ fn freshness_is_judged_as_of_the_instant_that_is_named() {
     let body = json!({"scope": "/acme", "entity": {"id": "x"}, "args": {"ttl_ms": 60_000}});
     let server = Server::start(&cast.site, &[]);
     let held = server.invoke("switch.turn_on", &cast.founder, "turned-on", &body.to_string());
-    let hold = held.is(Code::ConfirmationRequired)["hold"].as_str().expect("a hold").to_owned();
-    let path = format!("/v1/entities/hold/{hold}");
-    let at = |now: i64| server.get(&format!("{path}?now={now}"), &cast.founder).ok()["item"].clone();
+    let held = held.is(Code::ConfirmationRequired);
+    let text = |name: &str| held[name].as_str().expect("text").to_owned();
+    let path = format!("/v1/entities/hold/{}?min_position={}", text("hold"), text("position"));
+    let at = |now: i64| server.get(&format!("{path}&now={now}"), &cast.founder).ok()["item"].clone();
     let told = server.get(&path, &cast.founder).ok();
     let (now, until) = (&told["as_of"]["now"], &told["item"]["changes_at"]);
     let (now, until) = (now.as_i64().expect("an instant"), until.as_i64().expect("a deadline"));
     assert!(now < until);
     assert_eq!(at(until - 1)["freshness"], told["item"]["freshness"]);
     assert_ne!(at(until)["freshness"], told["item"]["freshness"]);
-    server.get(&format!("{path}?now=soon"), &cast.founder).is(Code::MalformedValue);
+    server.get(&format!("{path}&now=soon"), &cast.founder).is(Code::MalformedValue);
 }
 
 #[test]
