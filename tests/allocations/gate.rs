@@ -168,6 +168,9 @@ const ASKED: &[(&str, &str, &str)] = &[
         r#"{"item":"reconnect_polling","narrative":"done","passed":true,"positions":[1]}"#,
     ),
     ("door.count", "boss", r#"{"count":1,"minute":1}"#),
+    ("view.read", "attention", "{}"),
+    ("view.audit", "decisions", "{}"),
+    ("view.restricted", "transcript_technical", "{}"),
     ("ledger.snapshot", "", r#"{"at":1,"digest":"DIGEST","version":1}"#),
     ("ledger.confirm_clock", "", "{}"),
 ];
