@@ -5,12 +5,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 /// Lines that may wait for the disk; what finds no room is counted, nobody waits for it.
 const WAITING: usize = 8192;
-/// Time between two writes: a thread that is woken for each line costs each request more than its line.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,12 +67,11 @@ fn write(mut out: Box<dyn Write + Send>, lines: &Receiver<String>) {
     while let Ok(line) = lines.recv() {
         text.clear();
         // What waits is written at once.
-        for line in std::iter::once(line).chain(lines.try_iter().take(WAITING)) {
+        for line in std::iter::once(line).chain(lines.try_iter().take(256)) {
             text.push_str(&line);
             text.push('\n');
         }
         // A log that cannot be written stops nothing.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        std::thread::sleep(PAUSE);
     }
 }

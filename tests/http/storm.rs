@@ -54,7 +54,10 @@ fn a_storm_of_reconnects_loses_nothing_and_repeats_nothing() {
                 assert_eq!(at, last.load(Ordering::SeqCst));
             });
         }
-        let newest = (0..ENTRIES).map(|n| create(server, cast, &format!("e{n}"))).last();
+        let mut newest = None;
+        for n in 0..ENTRIES {
+            newest = Some(create(server, cast, &format!("e{n}")));
+        }
         last.store(newest.expect("entries"), Ordering::SeqCst);
     });
     assert!(reconnects.load(Ordering::Relaxed) > CLIENTS * 5, "{reconnects:?}");

@@ -11,7 +11,6 @@ use crate::measure::{Figure, median, percentile, rate, ratio};
 use chancery_ledger::Entropy;
 use chancery_ledger::format::encoding::{base64_unpadded, hex};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Entries of the ledger that is served.
 const ENTRIES: u64 = 10_000;
@@ -128,7 +127,6 @@ fn compare(read: &Read, served: &Served, other: &Served, each: usize) -> Result<
 
 /// Memory of a server that nobody asks anything.
 fn memory(served: &Served, estate: &Estate) -> Option<Figure> {
-    std::thread::sleep(Duration::from_millis(300));
     let (now, most) = (served.kilobytes("VmRSS")?, served.kilobytes("VmHWM")?);
     Some(Figure {
         name: "http.memory".to_owned(),
@@ -144,7 +142,8 @@ fn memory(served: &Served, estate: &Estate) -> Option<Figure> {
 /// Durable answers over so many connections, against as many threads in the process.
 fn invoke(bench: &Bench, callers: u64) -> Result<Figure, Diagnostic> {
     let local = many(bench, "beside", callers)?.per_second.unwrap_or_default();
-    let each = (bench.entries.min(20_000) / callers).max(20);
+    // One caller's thousands would measure patience.
+    let each = (bench.entries.min(20_000) / callers.max(8)).max(20);
     let estate = Estate::filled(bench, &format!("invoke-{callers}"), 100)?;
     let served = Served::ledger(&estate)?;
     let own = |caller: u64| -> Result<Vec<Vec<u8>>, Diagnostic> {

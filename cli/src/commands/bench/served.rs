@@ -11,7 +11,6 @@ use serde::Deserialize;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 /// A server in a process of its own.
 #[derive(Debug)]
@@ -120,11 +119,10 @@ impl Served {
         let last = estate.entries.saturating_sub(1);
         let path = format!("/v1/views/attention?limit=1&wait_ms=10000&min_position=1.{last}");
         let mut wire = Wire::open(served.address)?;
-        for _ in 0..30 {
+        for _ in 0..6 {
             if wire.ask(&get(&path, &estate.token, ""))?.status == 200 {
                 return Ok(served);
             }
-            std::thread::sleep(Duration::from_millis(100));
         }
         Err(broken("the server does not get ready", &"its read models stay behind"))
     }
