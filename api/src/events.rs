@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -101,11 +101,11 @@ impl Client {
             ticks
         };
         let mut beats = every(Limits::ms(self.app.limits.heartbeat_ms.max(1)));
-        let (mut looks, mut positions) = (every(LIVENESS), every(POSITIONS));
+        let (mut look, mut positions) = (Instant::now() + LIVENESS, every(POSITIONS));
         loop {
             let size = heads.borrow_and_update().checkpoint.size;
             if self.next < size {
-                self.page(size, &mut looks).await?;
+                self.page(size, &mut look).await?;
                 if self.next < size && !*closing.borrow() {
                     continue;
                 }
@@ -114,7 +114,7 @@ impl Client {
                 moved = heads.changed() => moved.map_err(|_| Ended)?,
                 () = stopped(&mut closing) => return Ok(()),
                 () = self.send.closed() => return Ok(()),
-                _ = looks.tick() => self.is_live().await?,
+                () = sleep_until(look) => self.look(&mut look).await?,
                 _ = positions.tick() => if self.told < self.next { self.position("position").await? },
                 _ = beats.tick() => self.position("heartbeat").await?,
             }
@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Sends what is wanted of the next page.
-    async fn page(&mut self, size: u64, looks: &mut Interval) -> Result<(), Ended> {
+    async fn page(&mut self, size: u64, look: &mut Instant) -> Result<(), Ended> {
         let end = size.min(self.next + PAGE);
         let Ok(frames) = self.app.frames(self.next..end).await else {
             return self.resync().await;
@@ -130,9 +130,7 @@ impl Client {
         let (mut sent, mut slow) = (0, None);
         for frame in frames.iter().filter(|frame| self.filter.wants(frame)) {
             // A client that takes little at a time is on one page for long.
-            if looks_due(looks).await {
-                self.is_live().await?;
-            }
+            self.look(look).await?;
             if !self.offer(frame.bytes.clone()).await? {
                 slow = Some(frame.position);
                 break;
@@ -143,10 +141,7 @@ impl Client {
         self.app.metrics.frames.add(sent);
         let Some(position) = slow else {
             self.next = end;
-            return match sent == 0 && looks_due(looks).await {
-                true => self.is_live().await,
-                false => Ok(()),
-            };
+            return self.look(look).await;
         };
         // What was read for a client that is slow is not kept while it is waited for, but read again.
         self.next = position;
@@ -196,6 +191,15 @@ impl Client {
         }
     }
 
+    /// Asks whether somebody still may look, when it is time to.
+    async fn look(&self, due: &mut Instant) -> Result<(), Ended> {
+        if Instant::now() < *due {
+            return Ok(());
+        }
+        *due = Instant::now() + LIVENESS;
+        self.is_live().await
+    }
+
     /// Whether the token still speaks for somebody who may look.
     async fn is_live(&self) -> Result<(), Ended> {
         let what = ("view.audit", "events");
@@ -207,9 +211,4 @@ impl Client {
             _ => Err(Ended),
         }
     }
-}
-
-/// Whether the next tick has come.
-async fn looks_due(ticks: &mut Interval) -> bool {
-    timeout(Duration::ZERO, ticks.tick()).await.is_ok()
 }
