@@ -163,7 +163,8 @@ fn who_takes_nothing_costs_a_cursor() {
     assert_eq!(number(&quick.entry().id), newest);
     let each = server.memory("VmRSS:").saturating_sub(before) / CLIENTS;
     say(&format!("{CLIENTS} stalled streams of {HOSTS} entries, {each} bytes each"));
-    assert!(each < 48 << 10, "{each} bytes for each of {CLIENTS} stalled streams");
+    // `bench sse` holds 64 KiB to its limit; here a process shares the machine with other tests, and pages are counted.
+    assert!(each < 128 << 10, "{each} bytes for each of {CLIENTS} stalled streams");
     // One of them reads on: all of it, once.
     let first = stalled.first_mut().expect("one");
     whole(first);
