@@ -63,7 +63,9 @@ impl Run<'_> {
     fn items(&self, who: Option<&str>, name: &str) -> Vec<Value> {
         let views = folded(&self.story.ledger, &self._home.path("views.db"));
         let queue = queue(name).unwrap_or_else(|| panic!("no queue `{name}`"));
-        reading(&self.story.ledger, self.story.clock.wall(), who, |reader| items(&views, queue, reader, None, None).expect("a page").items)
+        reading(&self.story.ledger, self.story.clock.wall(), who, |reader| {
+            items(&views, queue, reader, None, None).expect("a page").items
+        })
     }
 
     fn first(&self, place: &str, who: Option<&str>, name: &str) -> Value {
@@ -133,7 +135,9 @@ impl Run<'_> {
             }
             ("attention", [who, ok, count]) => {
                 let views = folded(&self.story.ledger, &self._home.path("views.db"));
-                let told = reading(&self.story.ledger, self.story.clock.wall(), Some(*who), |reader| attention(&views, reader));
+                let told = reading(&self.story.ledger, self.story.clock.wall(), Some(*who), |reader| {
+                    attention(&views, reader)
+                });
                 let told = told.expect("an answer");
                 let needs = told["needs_me"].as_array().map_or(0, Vec::len).to_string();
                 assert_eq!((told["ok"] == true, needs.as_str()), (*ok == "ok", *count), "{place}: {told}");

@@ -59,7 +59,10 @@ impl Journey {
             let entries = lines[0]["as_of"]["entries"].as_u64().expect("a number");
             return (
                 entries,
-                lines.iter().map(|line| format!("{} {}", plain(&line["view"]), plain(&line["digest"]))).collect(),
+                lines
+                    .iter()
+                    .map(|line| format!("{} {}", plain(&line["view"]), plain(&line["digest"])))
+                    .collect(),
             );
         }
         self.release();

@@ -74,9 +74,7 @@ impl Journey {
                 && option(words, "--id").is_none_or(|id| entry.entity.id == id);
             if wanted {
                 let about = format!("{}/{}", entry.entity.kind, entry.entity.id);
-                lines.push(
-                    json!({"entity": about, "kind": entry.kind, "position": position}).to_string(),
-                );
+                lines.push(json!({"entity": about, "kind": entry.kind, "position": position}).to_string());
             }
             Ok(())
         });

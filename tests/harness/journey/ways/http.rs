@@ -219,8 +219,7 @@ impl Journey {
     /// Verifies the live ledger under a pin, as an operation; gives its report.
     pub(in super::super) fn verified_by_the_server(&mut self, pin: &str) -> Value {
         let token = self.token("founder");
-        let headers =
-            ["content-type: application/json".to_owned(), format!("authorization: Bearer {token}")];
+        let headers = ["content-type: application/json".to_owned(), format!("authorization: Bearer {token}")];
         let begun = self.send("POST", "/v1/verify", &headers, Some(&json!({ "pin": pin }).to_string()));
         assert_eq!(begun.status, 202, "{begun:?}");
         let path = format!("/v1/operations/{}", plain(&begun.json()["id"]));
