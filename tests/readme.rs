@@ -1,4 +1,5 @@
-//! Is what the README shows true? Its session is run, command by command, and its demo keeps its word.
+//! Is what the README shows true? Its session is run, command by command, its demo keeps its word, and what is asked with
+//! curl is answered.
 
 use crate::harness::server::{Server, cast};
 use crate::harness::{Home, binary, root, skip};
@@ -42,24 +43,24 @@ fn the_session_of_the_readme_runs_as_shown() {
     }
 }
 
-/// Commands of the README that begin with `curl`.
+/// Commands, in the page on running a ledger, that begin with `curl`.
 fn curls() -> Vec<String> {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
-    readme.lines().filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
+    let page = std::fs::read_to_string(root().join("docs/operating.md")).expect("a page");
+    page.lines().filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
 }
 
 #[test]
-fn what_the_readme_asks_with_curl_is_answered() {
+fn what_is_asked_with_curl_is_answered() {
     let Some(version) =
         Command::new("curl").arg("--version").output().ok().filter(|out| out.status.success())
     else {
-        return skip("what_the_readme_asks_with_curl_is_answered", "install curl");
+        return skip("what_is_asked_with_curl_is_answered", "install curl");
     };
     assert!(version.stdout.starts_with(b"curl "));
     let cast = cast();
     let server = Server::start(&cast.site, &[]);
     let commands = curls();
-    assert!(commands.len() >= 6, "the README asks with curl");
+    assert!(commands.len() >= 6, "the page asks with curl");
     for command in commands {
         let ran = Command::new("sh")
             .args(["-c", &command])

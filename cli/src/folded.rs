@@ -1,7 +1,7 @@
 //! How are views brought up to date before they are read? In place when nobody else folds them, elsewhere when that
 //! cannot be.
 
-use crate::commands::newest;
+use crate::commands::released;
 use crate::diagnostic::{Diagnostic, io};
 use crate::output::{Output, advance};
 use chancery_ledger::format::canonical::to_bytes;
@@ -55,8 +55,8 @@ pub(crate) struct Folded {
 
 /// Folds what is new. Who folds already is not disturbed; where nothing can be written, all is folded elsewhere.
 pub(crate) fn fold(paths: &Paths, out: &Output) -> Result<Folded, Diagnostic> {
-    let head = newest(paths)?.checkpoint;
-    let reader = Reader::open(&paths.store())?;
+    let (reader, note) = released(paths)?;
+    let head = note.checkpoint;
     let name = head.origin.name().to_owned();
     let (path, elsewhere) = match Engine::open(&paths.views(), &name, VIEWS) {
         Ok(mut engine) => {

@@ -25,7 +25,7 @@ mod verify;
 mod view;
 mod worker;
 
-pub(crate) use checkpoint::newest;
+pub(crate) use checkpoint::released;
 pub(crate) use key::proof;
 pub(crate) use lease::{Fetched, Wanted, fetch};
 pub(crate) use open::open;

@@ -99,11 +99,11 @@ struct SaidEntry {
 
 /// Prints a receipt and gives the exit code that its effect has.
 pub(crate) fn report(receipt: &Receipt, out: &Output) -> Outcome {
-    told(&text(receipt)?, out)
+    told(&text(receipt)?, &Scope::root(), out)
 }
 
-/// Prints a receipt as it is served: the same text from near and far.
-fn told(text: &str, out: &Output) -> Outcome {
+/// Prints a receipt as it is served: the same text from near and far. A hold is one of the request's scope.
+fn told(text: &str, scope: &Scope, out: &Output) -> Outcome {
     let receipt: Said = serde_json::from_str(text)
         .map_err(|error| Diagnostic::new(Code::Internal, format!("the answer is no receipt: {error}")))?;
     let code = if receipt.effect == "allow" { exit::YES } else { exit::NO };
@@ -128,10 +128,8 @@ fn told(text: &str, out: &Output) -> Outcome {
         let mut text = format!("error[{reason}]: {}", printable(message));
         match (&receipt.hold, Code::parse(&reason).and_then(crate::diagnostic::row)) {
             (Some(hold), _) => {
-                text.push_str(&format!(
-                    "\n  hint: let another principal `chancery do hold.approve --id {hold}`"
-                ));
-                text.push_str(", then ask again");
+                let approve = format!("chancery do hold.approve --scope {scope} --id {hold}");
+                text.push_str(&format!("\n  hint: let another principal `{approve}`, then ask again"));
             }
             (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.way_out)),
             (None, None) => {}
@@ -174,12 +172,13 @@ pub(super) fn text<T: Serialize>(value: &T) -> Result<String, Diagnostic> {
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let who = args.credential.who()?;
     let request = args.ask()?;
+    let scope = request.scope.clone();
     if let Some(remote) = args.remote(&who)? {
-        return told(remote.ask(&who, request)?.get(), out);
+        return told(remote.ask(&who, request)?.get(), &scope, out);
     }
     let ledger = open(args.place.paths(), out)?;
-    let receipt = ask(&ledger, &who, request)?;
-    let code = report(&receipt, out)?;
+    let receipt = text(&ask(&ledger, &who, request)?)?;
+    let code = told(&receipt, &scope, out)?;
     ledger.close()?;
     Ok(code)
 }
