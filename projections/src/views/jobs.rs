@@ -38,7 +38,7 @@ pub(super) static VIEW: View = View {
 /// Rejected results that a row tells of.
 const REJECTED: usize = 16;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     /// Why there is nobody to do it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -75,7 +75,7 @@ struct Body {
     told: Told,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Route {
     candidates: Vec<Candidate>,
     considered: u64,
@@ -85,7 +85,7 @@ struct Route {
     selected: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Fallback {
     next: String,
     position: u64,
@@ -95,7 +95,7 @@ struct Fallback {
     worker: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Claim {
     fence: u64,
     position: u64,
@@ -103,7 +103,7 @@ struct Claim {
     worker: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Started {
     fence: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -114,7 +114,7 @@ struct Started {
     worker: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Taken {
     fence: u64,
     network_opened: bool,
@@ -122,7 +122,7 @@ struct Taken {
     stopped_at: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Rejected {
     class: Rejection,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -132,7 +132,7 @@ struct Rejected {
 }
 
 /// What its transcript has.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Told {
     closed: bool,
     events: u64,
@@ -165,7 +165,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 cause: None,
                 ended: None,
             };
-            rows.put(Row::new(key, seen, &body)?.state("submitted").until(Some(*deadline)));
+            rows.put(Row::new(key, seen, body).state("submitted").until(Some(*deadline)));
             Ok(())
         }
         Some(Event::Job(event)) => rows.amend(&key, seen, |row, body| work(row, body, seen, event)),
