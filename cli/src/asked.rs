@@ -51,6 +51,11 @@ impl Url {
         Self(path)
     }
 
+    /// As it is asked for.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// In a scope and below, when one was named.
     pub(crate) fn within(self, scope: Option<&str>) -> Self {
         self.with("scope", scope)

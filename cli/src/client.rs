@@ -39,6 +39,17 @@ impl Ask {
         Self { args: Value::Object(members.collect()), ..Self::new(action, scope, id, &[]) }
     }
 
+    /// The key under which the same request may be asked again; drawn when it has none.
+    pub(crate) fn named(&mut self) -> Result<IdempotencyKey, Diagnostic> {
+        if let Some(key) = &self.key {
+            return Ok(key.clone());
+        }
+        let key = IdempotencyKey::parse(&hex(&Entropy::default().take::<16>()?))
+            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        self.key = Some(key.clone());
+        Ok(key)
+    }
+
     /// A request for `action` on `id`.
     pub(crate) fn new(action: &str, scope: &Scope, id: &str, args: &[(&str, &str)]) -> Self {
         let members = args.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
@@ -77,14 +88,9 @@ pub(crate) fn assemble(
     origin: &Origin,
     next: impl FnOnce(KeyId) -> u64,
     who: &Who,
-    ask: Ask,
+    mut ask: Ask,
 ) -> Result<Request, Diagnostic> {
-    let mut entropy = Entropy::default();
-    let key = match ask.key {
-        Some(key) => key,
-        None => IdempotencyKey::parse(&hex(&entropy.take::<16>()?))
-            .map_err(|error| Error::new(Code::Internal, error.to_string()))?,
-    };
+    let (mut entropy, key) = (Entropy::default(), ask.named()?);
     let name = origin.name().to_owned();
     let mut request =
         new_request(&ask.action, &ask.scope, ask.id.as_deref(), &name, ask.args, key, entropy.take()?)?;

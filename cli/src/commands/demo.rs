@@ -57,7 +57,11 @@ fn id(text: &str) -> Result<PrincipalId, Diagnostic> {
 
 impl Cast<'_> {
     fn tell(&self, receipt: &Receipt, text: &str) {
-        let at: Vec<String> = receipt.entries.iter().map(|entry| entry.position.to_string()).collect();
+        self.told(receipt.entries.iter().map(|entry| entry.position), text);
+    }
+
+    fn told(&self, positions: impl Iterator<Item = u64>, text: &str) {
+        let at: Vec<String> = positions.map(|position| position.to_string()).collect();
         self.out.say(&format!("  entry {:<6} {}", at.join(", "), printable(text)));
     }
 

@@ -2,6 +2,7 @@
 
 use super::Cast;
 use crate::client::{Ask, Who, ask, must, read_key};
+use crate::desk::Desk;
 use crate::diagnostic::Diagnostic;
 use crate::output::printable;
 use crate::provider::Config;
@@ -67,13 +68,22 @@ pub(super) fn work(cast: &Cast<'_>, ada: &Who, otto: &Who, acme: &Scope) -> Resu
     ];
     let receipt = must(ledger, otto, Ask::with("grant.issue", acme, "g-1", arguments))?;
     cast.tell(&receipt, "otto grants hand one credential, for this job, once, for ten minutes");
-    let job =
-        Work { ledger, who: &hand, worker: "hand", scope: acme, job: "facts-1".to_owned(), ttl_ms: 60_000 };
+    let job = Work {
+        desk: Desk::Near(ledger, &hand),
+        worker: "hand",
+        scope: acme,
+        job: "facts-1".to_owned(),
+        ttl_ms: 60_000,
+    };
     match job.see_through(&Config::synthetic(), &cast.keys.join("fingerprint.key"))? {
-        Seen::Answer(receipt) if receipt.code.is_none() => {
-            cast.tell(&receipt, "hand claims, leases, starts, runs `uname -sr`, tells, reports: taken")
+        Seen::Answer(said) if said.no().is_none() => cast.told(
+            said.entries.iter().map(|entry| entry.position),
+            "hand claims, leases, starts, runs `uname -sr`, tells, reports: taken",
+        ),
+        Seen::Answer(no) => {
+            let why = format!("hand is told no: {}", no.reason().unwrap_or_default());
+            cast.told(no.entries.iter().map(|entry| entry.position), &why);
         }
-        Seen::Answer(no) => cast.tell(&no, &format!("hand is told no: {}", no.code.map_or("", Code::as_str))),
         Seen::NothingGiven(_, failure) => {
             out.say(&format!("  the provider gave nothing: {}", failure.sentence()))
         }
