@@ -101,6 +101,19 @@ fn every_journey_is_walked_and_what_is_left_for_later_is_counted() {
 }
 
 #[test]
+fn each_component_has_a_module_and_a_test() {
+    let text = std::fs::read_to_string(root().join("fixtures/components.txt")).expect("the components");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows.len(), 9 + 7);
+    for row in rows {
+        let [_, module, test] = row[..] else { panic!("{row:?}: a name, a module, a test") };
+        assert!(root().join(module).is_file(), "{row:?}: no such module");
+        assert!(crate::sabotage::is_a_test(test), "{row:?}: no such test");
+    }
+}
+
+#[test]
 fn nothing_but_the_worker_runs_anything() {
     // The ledger, and what answers for it, starts no process; the worker's command and the demo's key scan do.
     let mut starts: Vec<String> = crate::spec::sources()
