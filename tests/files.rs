@@ -270,6 +270,29 @@ fn a_report_is_filed_and_explained() {
 }
 
 #[test]
+fn what_an_auditor_names_is_neither_replaced_nor_read_without_end() {
+    let home = begun();
+    home.expect(YES, &["export", "--out", "a.chancery"]);
+    let export = text(&home, "a.chancery");
+    let verify = |more: &[&str]| [&["verify", "a.chancery", "--pin", "link.pin"], more].concat();
+    std::os::unix::fs::symlink("ledger.pin", home.path("link.pin")).expect("a link");
+    for file in ["a.chancery", "ledger.pin", "/dev/full"] {
+        let ran = home.expect(USAGE, &verify(&["--report", file]));
+        assert!(ran.stderr.contains("a report replaces nothing"), "{}", ran.stderr);
+    }
+    assert_eq!(text(&home, "a.chancery"), export);
+    let before = text(&home, "ledger.pin");
+    home.expect(YES, &verify(&[]));
+    assert!(home.path("link.pin").symlink_metadata().expect("a file").is_symlink());
+    assert_ne!(text(&home, "ledger.pin"), before, "the pin behind the link went forward");
+    for more in [["--head", "@/dev/zero"], ["--key", "@/dev/zero"]] {
+        assert!(home.expect(USAGE, &verify(&more)).stderr.contains("over 1048576 bytes"));
+    }
+    let endless = ["do", "scope.create", "--id", "x", "reason=@/dev/zero", FOUNDER[0], FOUNDER[1]];
+    assert!(home.expect(USAGE, &endless).stderr.contains("over 1048576 bytes"));
+}
+
+#[test]
 fn keys_are_generated_proven_rotated_and_revoked_by_hand() {
     let home = peopled();
     let made = object(&home, YES, &["key", "generate", "--principal", "bot-7", "--out", "next.key"]);

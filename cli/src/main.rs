@@ -10,6 +10,7 @@ mod drill;
 mod execute;
 mod exit;
 mod folded;
+mod input;
 mod known_hosts;
 mod machine;
 mod measure;
