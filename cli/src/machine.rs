@@ -79,7 +79,7 @@ pub(crate) fn generated(public: &[u8; 32]) -> Seen {
 
 /// The host keys of this machine, or a generated one that is labelled so.
 pub(crate) fn host_keys(spare: &[u8; 32]) -> Found {
-    keyscan().or_else(known_hosts).or_else(public_key_files).unwrap_or_else(|| Found {
+    keyscan().or_else(public_key_files).or_else(known_hosts).unwrap_or_else(|| Found {
         keys: vec![generated(spare)],
         source: "generated",
         place: "none here: a generated pair".to_owned(),
