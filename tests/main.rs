@@ -19,6 +19,7 @@ mod constitution;
 mod corrupt;
 mod crash;
 mod decisions;
+mod demo;
 mod faults;
 mod figures;
 mod files;

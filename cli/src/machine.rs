@@ -82,6 +82,6 @@ pub(crate) fn host_keys(spare: &[u8; 32]) -> Found {
     keyscan().or_else(public_key_files).or_else(known_hosts).unwrap_or_else(|| Found {
         keys: vec![generated(spare)],
         source: "generated",
-        place: "none here: a generated pair".to_owned(),
+        place: "none was found, so one is generated".to_owned(),
     })
 }

@@ -131,9 +131,8 @@ impl<'a> Cast<'a> {
         let enrolled = self.must("founder", Ask::new("key.enrol", scope, &entity, &arguments))?;
         self.who.insert(name.to_owned(), read_key(&path)?);
         let at: Vec<u64> = [registered, activated, enrolled].iter().flat_map(positions).collect();
-        let said = format!(
-            "founder registers {name}, {role} in {scope}; {by} activates; its own key is enrolled"
-        );
+        let said =
+            format!("founder registers {name}, {role} in {scope}; {by} activates; its own key is enrolled");
         self.story.step(&at, &said);
         Ok(())
     }

@@ -10,6 +10,7 @@ use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
 use chancery_ledger::store::{Paths, write_secret};
 use chancery_ledger::{Code, Entropy, Error};
+use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -61,9 +62,9 @@ pub(super) fn kept(dir: &Path, ledger: &Path) -> Vec<Vec<String>> {
 }
 
 fn verify(dir: &Path) -> Vec<String> {
-    let damaged = dir.join("damaged-2-edit.chancery");
+    let export = dir.join("record.chancery");
     let (pin, word) = (dir.join("ledger.pin"), str::to_owned);
-    vec![program(), word("verify"), path(&damaged), word("--pin"), path(&pin), word("--explain")]
+    vec![program(), word("verify"), path(&export), word("--pin"), path(&pin), word("--explain")]
 }
 
 /// A command in lines of a hundred columns that a shell takes as one.
@@ -99,12 +100,15 @@ pub(super) fn token(paths: &Paths, dir: &Path, out: &Output) -> Result<PathBuf, 
 }
 
 /// Where to listen: where it was said, else at the default, else anywhere.
-fn listen(said: Option<SocketAddr>) -> SocketAddr {
+fn listen(said: Option<SocketAddr>, out: &Output) -> SocketAddr {
     let usual = Config::default().listen;
     match said {
         Some(said) => said,
         None if TcpListener::bind(usual).is_ok() => usual,
-        None => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        None => {
+            out.talk(&format!("{usual} is taken, so a free port is used; `--listen ADDR` names one"));
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+        }
     }
 }
 
@@ -115,7 +119,10 @@ pub(super) fn serve(
     out: &Output,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Diagnostic> {
-    let config = Config { listen: listen(said), access_log: LogTo::Off, ..Config::default() };
+    let config = Config { listen: listen(said, out), access_log: LogTo::Off, ..Config::default() };
+    if !std::io::stdout().is_terminal() {
+        out.talk("the demo serves its ledger until it is told to stop; `--no-serve` ends it after the story");
+    }
     let ledger = open(paths.clone(), out)?;
     serve_http(ledger, &config, |bound| ready(bound.listen))?;
     Ok(())

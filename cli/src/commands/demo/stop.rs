@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 pub(super) fn kill_switch(cast: &Cast<'_>, key: &Seen) -> Result<(), Diagnostic> {
     cast.story.chapter(
         "A kill switch",
-        "One principal stops everything that adds to risk, from the next entry on; it takes two to clear it.",
+        "One principal stops what adds to risk, from the next entry on; to clear it takes two.",
     );
     let engage = cast.here("switch.engage", "all", vec![("target", text("scope"))]);
     cast.does("otto", engage, "otto engages it in /acme")?;
@@ -30,7 +30,7 @@ pub(super) fn kill_switch(cast: &Cast<'_>, key: &Seen) -> Result<(), Diagnostic>
 fn tell(cast: &Cast<'_>, whole: &str) -> Result<u64, Diagnostic> {
     let queues = open(cast)?;
     let lines: Vec<String> = queues.iter().map(|(name, open)| format!("{name:<22} {open:>2}")).collect();
-    cast.story.show(&[], "`chancery queue`, queue by queue, what is open:", &lines);
+    cast.story.show(&[], "what is open, as `chancery queue` counts it:", &lines);
     for (name, _) in queues.iter().filter(|(_, open)| *open > 0) {
         for (number, one) in items(cast, name)?.iter().enumerate() {
             let lines = item(one, name == whole && number == 0);

@@ -10,6 +10,8 @@ use std::io::IsTerminal as _;
 const WIDTH: usize = 100;
 /// Where the text of a step begins.
 const INDENT: usize = 14;
+/// Letters of a label, at most.
+const LABEL: usize = 10;
 
 /// One step, for machines; a chapter's heading is its step 0.
 #[derive(Debug, Serialize)]
@@ -76,6 +78,16 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A line in its label, such as `  why      `, and its text.
+fn labelled(line: &str) -> (String, String) {
+    let indent = line.len() - line.trim_start().len();
+    let body = line.get(indent..).unwrap_or_default();
+    let gap = body.find("  ").filter(|gap| *gap < LABEL);
+    let text = gap.map_or(body, |gap| body.get(gap..).unwrap_or_default().trim_start());
+    let (label, text) = line.split_at(line.len() - text.len());
+    (label.to_owned(), text.to_owned())
+}
+
 /// What stands in the record of an answer: its entries.
 pub(super) fn positions(receipt: &Receipt) -> Vec<u64> {
     receipt.entries.iter().map(|entry| entry.position).collect()
@@ -135,13 +147,12 @@ impl<'a> Story<'a> {
             self.out.say(format!("  {at:<width$}{line}", width = INDENT - 2).trim_end());
         }
         for line in lines {
-            // What continues a line stands below its text.
-            let text = printable(line);
-            let inner = text.len() - text.trim_start().len();
-            let cells = wrapped(text.trim_start(), WIDTH - INDENT - 2 - inner);
-            for (number, cell) in cells.iter().enumerate() {
-                let inner = if number == 0 { inner } else { inner + 2 };
-                self.out.say(format!("{:INDENT$}  {:inner$}{cell}", "", "").trim_end());
+            // What continues a line stands below its text, after the label that it may have.
+            let (label, text) = labelled(&printable(line));
+            let hang = label.chars().count();
+            for (number, cell) in wrapped(&text, WIDTH - INDENT - 2 - hang).iter().enumerate() {
+                let label = if number == 0 { label.as_str() } else { "" };
+                self.out.say(format!("{:INDENT$}  {label:hang$}{cell}", "").trim_end());
             }
         }
     }

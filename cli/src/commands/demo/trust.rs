@@ -70,7 +70,7 @@ pub(super) fn review(cast: &Cast<'_>, found: &Found, key: &Seen, argv: &[&str]) 
         "A blocked preflight, a review, a grant",
         "Seeing is not trusting: a person who did not report a host key reviews it, or nothing goes there.",
     );
-    cast.story.step(&[], &format!("this machine's host keys are from {}", found.place));
+    cast.story.step(&[], &format!("host keys of this machine: {}", found.place));
     for key in &found.keys {
         let mut arguments = fingerprint(key);
         arguments.push(("source", text(found.source)));
@@ -82,7 +82,7 @@ pub(super) fn review(cast: &Cast<'_>, found: &Found, key: &Seen, argv: &[&str]) 
     cast.does("otto", submitted, &format!("otto submits facts-1, `{}`: routed", argv.join(" ")))?;
     preflight(cast, "facts-1", false)?;
     if let Some(waiting) = items(cast, "host_key_review")?.first() {
-        cast.story.show(&[], "what `chancery queue host_key_review` says:", &item(waiting, true));
+        cast.story.show(&[], "what `chancery queue host_key_review` says:", &item(waiting, false));
     }
     let verify = cast.here("host_key.verify", &key.id, fingerprint(key));
     let own = cast.ask("scout", verify.clone())?;

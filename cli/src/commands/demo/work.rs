@@ -53,6 +53,7 @@ fn meaning(seen: &Seen) -> String {
         "lease.closed" => "the lease is closed; the credential is put away".to_owned(),
         "job.result_accepted" => "the result is taken".to_owned(),
         "grant.consumed" => "the grant is used up".to_owned(),
+        "job.succeeded" => "the job has succeeded".to_owned(),
         kind => kind.replace('.', " "),
     }
 }
@@ -77,7 +78,7 @@ fn printed(cast: &Cast<'_>, job: &str, argv: &[&str]) -> Result<(), Diagnostic> 
 pub(super) fn work(cast: &Cast<'_>, key: &known_hosts::Seen) -> Result<(), Diagnostic> {
     cast.story.chapter(
         "Governed work, with real commands",
-        "A worker does what a job, a grant, a lease and a claim let it do: one argument vector, to the letter.",
+        "A worker does what a job, a grant, a lease and a claim let it do, to the letter.",
     );
     for program in ["uname", "uptime", "df"] {
         if !super::begin::is_here(program) {
