@@ -39,6 +39,9 @@ fn known_hosts() -> Option<Found> {
 
 fn found(text: &str, source: &'static str, place: String) -> Option<Found> {
     let (mut keys, _) = parse(text);
+    // One key of a name: another line of the same name is another host's, or an older key.
+    let mut names = std::collections::BTreeSet::new();
+    keys.retain(|key| names.insert(key.id.clone()));
     keys.truncate(MOST);
     (!keys.is_empty()).then_some(Found { keys, source, place })
 }

@@ -5,7 +5,6 @@ mod begin;
 mod cast;
 mod damage;
 mod disorder;
-mod latency;
 mod leak;
 mod look;
 mod record;
@@ -15,6 +14,7 @@ mod tell;
 mod trust;
 mod work;
 
+use super::bench::glance;
 use super::init::{Plan, create};
 use crate::diagnostic::{Diagnostic, Outcome, io};
 use crate::exit;
@@ -128,6 +128,20 @@ fn play(paths: &Paths, dir: &Path, story: &Story<'_>) -> Result<(), Diagnostic> 
     Ok(())
 }
 
+/// Chapter 14: what a decision costs here, before it is made durable.
+fn latency(story: &Story<'_>) -> Result<Vec<Figure>, Diagnostic> {
+    story.chapter(
+        "The gate's latency on this machine",
+        "What one decision costs before it is made durable; `chancery bench all` measures the rest.",
+    );
+    let figures = glance()?;
+    for figure in &figures {
+        let (p50, p99) = (figure.p50_ns.unwrap_or_default(), figure.p99_ns.unwrap_or_default());
+        story.step(&[], &format!("{}: p50 {p50} ns, p99 {p99} ns ({})", figure.name, figure.conditions));
+    }
+    Ok(figures)
+}
+
 /// Says what can be tried: the end of the story, for people and for machines.
 fn end(
     home: &Home,
@@ -163,7 +177,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let story = Story::new(out);
     play(&paths, dir, &story)?;
     let found = record::audit(&paths, dir, &story)?;
-    let gate = latency::latency(&story)?;
+    let gate = latency(&story)?;
     out.say(&format!("\n{} entries, told in {} ms.", found.entries, watch.elapsed().as_millis()));
     if args.no_serve {
         let commands = if home.kept { serve::kept(dir, &paths.dir) } else { Vec::new() };

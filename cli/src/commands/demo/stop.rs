@@ -41,12 +41,12 @@ fn tell(cast: &Cast<'_>, whole: &str) -> Result<u64, Diagnostic> {
 }
 
 /// Chapter 10: what needs somebody.
-pub(super) fn before(cast: &Cast<'_>) -> Result<u64, Diagnostic> {
+pub(super) fn before(cast: &Cast<'_>) -> Result<(), Diagnostic> {
     cast.story.chapter(
         "The queues before",
         "What needs somebody, and why; each sentence rests on the entries in its brackets.",
     );
-    tell(cast, "host_key_review")
+    tell(cast, "host_key_review").map(|_| ())
 }
 
 /// Releases the events in quarantine that somebody can release; nothing was kept of what looked like a secret.
@@ -63,7 +63,7 @@ fn release(cast: &Cast<'_>) -> Result<(), Diagnostic> {
 }
 
 /// Chapter 11: what people decide, and what is left.
-pub(super) fn after(cast: &Cast<'_>, changed: &Seen) -> Result<u64, Diagnostic> {
+pub(super) fn after(cast: &Cast<'_>, changed: &Seen) -> Result<(), Diagnostic> {
     cast.story.chapter(
         "People decide; the queues after",
         "An item leaves when its cause is resolved, never because somebody has seen it.",
@@ -85,9 +85,11 @@ pub(super) fn after(cast: &Cast<'_>, changed: &Seen) -> Result<u64, Diagnostic> 
     release(cast)?;
     let left = tell(cast, "")?;
     let secret = items(cast, "transcript_quarantine")?;
-    if left != 1 || secret.first().is_none_or(|item: &Json| item["cause"] != "secret_looking") {
-        return Err(broken(format!("{left} items are left, not the one that was left on purpose")));
+    if !secret.iter().any(|item: &Json| item["about"] == "transcript leak-1") {
+        return Err(broken("what the leak left open is not open"));
     }
-    cast.story.step(&[], "one is left on purpose: the worker that printed a secret is yours to suspend");
-    Ok(left)
+    let more = if left > 1 { "; what else is open, this machine's own commands gave cause for" } else { "" };
+    let said = format!("one is left on purpose: the worker that printed a secret is yours to suspend{more}");
+    cast.story.step(&[], &said);
+    Ok(())
 }

@@ -91,6 +91,14 @@ pub(super) fn review(cast: &Cast<'_>, found: &Found, key: &Seen, argv: &[&str]) 
     }
     cast.story.answer(&own, "scout asks to verify its own report");
     cast.does("otto", verify, &format!("otto verifies exactly {}", key.fingerprint))?;
+    let mut others = Vec::new();
+    for other in found.keys.iter().skip(1) {
+        let verify = cast.here("host_key.verify", &other.id, fingerprint(other));
+        others.extend(positions(&cast.must("otto", verify)?));
+    }
+    if !others.is_empty() {
+        cast.story.step(&others, "and compares the others as well");
+    }
     cast.does("otto", grant(cast, "facts-1", "hand"), "otto grants hand one credential, for this job, once")?;
     preflight(cast, "facts-1", true)
 }
