@@ -9,6 +9,8 @@ use serde_json::Value;
 use std::fs;
 
 /// A ledger with an operator and an agent who act in `/acme`.
+const FOUNDER: &str = "ledger.keys/founder.key";
+
 fn peopled() -> Home {
     let home = begun();
     enrolled(&home, "otto", "human", "msp_operator");
@@ -288,7 +290,7 @@ fn what_an_auditor_names_is_neither_replaced_nor_read_without_end() {
     for more in [["--head", "@/dev/zero"], ["--key", "@/dev/zero"]] {
         assert!(home.expect(USAGE, &verify(&more)).stderr.contains("over 1048576 bytes"));
     }
-    let endless = ["do", "scope.create", "--id", "x", "reason=@/dev/zero", FOUNDER[0], FOUNDER[1]];
+    let endless = ["do", "scope.create", "--id", "x", "reason=@/dev/zero", "--key-file", FOUNDER];
     assert!(home.expect(USAGE, &endless).stderr.contains("over 1048576 bytes"));
 }
 
