@@ -19,6 +19,7 @@ mod constitution;
 mod corrupt;
 mod crash;
 mod decisions;
+mod demo;
 mod docs;
 mod faults;
 mod figures;

@@ -1,7 +1,7 @@
 //! What does a mode allow to be done here? Nothing, or one command of an allow-list, to the letter, for a limited time.
 
 use crate::commands::executes;
-use chancery_ledger::domains::job::Job;
+use chancery_ledger::domains::job::Mode;
 use chancery_ledger::limits::Stopwatch;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -103,18 +103,18 @@ fn plain(bytes: &[u8]) -> String {
 }
 
 /// Does what the job's mode allows. Where it runs something, it is the argument vector that the ledger has.
-pub(crate) fn execute(job: &Job, argv: &[String], limit: Duration) -> Done {
-    let mode = job.mode.as_str();
+pub(crate) fn execute(capability: &str, how: Mode, argv: &[String], limit: Duration) -> Done {
+    let mode = how.as_str();
     let mut evidence = serde_json::json!({
-        "capability": job.capability,
+        "capability": capability,
         "mode": mode,
         "network_opened": false,
-        "stopped_at": job.mode.stops_at(),
+        "stopped_at": how.stops_at(),
     });
     let (program, arguments) = match argv.split_first() {
-        Some(split) if executes(job.mode) => split,
+        Some(split) if executes(how) => split,
         _ => {
-            let said = match job.mode.stops_at() {
+            let said = match how.stops_at() {
                 "completed" => "there was nothing to run".to_owned(),
                 stop => format!("stopped {}, as {mode} does", stop.replace('_', " ")),
             };

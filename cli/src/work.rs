@@ -1,24 +1,23 @@
 //! How is one job seen through? Claim it, start it durably, do what its mode allows, tell, report; and whatever comes of
 //! it, what was fetched is put away, and what was not begun is given back.
 
-use crate::client::{Ask, Who, ask};
+use crate::client::Ask;
 use crate::commands::{Fetched, Wanted, fetch};
+use crate::desk::{Desk, Found};
 use crate::diagnostic::Diagnostic;
 use crate::execute::{Done, execute};
 use crate::provider::{Config, Failure};
-use chancery_ledger::domains::job::Job;
-use chancery_ledger::domains::table::At;
+use crate::said::Said;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
-use chancery_ledger::{Code, Entropy, Ledger, Receipt};
+use chancery_ledger::{Code, Entropy};
 use std::path::Path;
 use std::time::Duration;
 
 /// A worker and its job.
 pub(crate) struct Work<'a> {
-    pub(crate) ledger: &'a Ledger,
-    pub(crate) who: &'a Who,
+    pub(crate) desk: Desk<'a>,
     pub(crate) worker: &'a str,
     pub(crate) scope: &'a Scope,
     pub(crate) job: String,
@@ -28,29 +27,23 @@ pub(crate) struct Work<'a> {
 /// How it ended.
 pub(crate) enum Seen {
     /// With this answer.
-    Answer(Box<Receipt>),
+    Answer(Box<Said>),
     /// The provider gave nothing under this lease: the job was given back before it was started.
     NothingGiven(String, Failure),
-}
-
-/// What stands in the ledger about a claimed job.
-struct Found {
-    job: Job,
-    argv: Vec<String>,
-    /// The grant that this worker may use, and its credential.
-    grant: Option<(String, String)>,
 }
 
 /// How far it came: what is left to be put away or given back.
 #[derive(Default)]
 struct Left {
     fence: u64,
+    /// Transcript events that count.
+    told: u64,
     started: bool,
     lease: Option<String>,
 }
 
 /// The receipt of a yes, or the answer that ends the work.
-type Step = Result<Result<Receipt, Seen>, Diagnostic>;
+type Step = Result<Result<Said, Seen>, Diagnostic>;
 
 macro_rules! step {
     ($step:expr) => {
@@ -61,75 +54,37 @@ macro_rules! step {
     };
 }
 
-/// The first job of the scope that this worker may claim, in the order of the ids.
-pub(crate) fn next_job(ledger: &Ledger, worker: &str, scope: &Scope) -> Option<String> {
-    let now = ledger.now();
-    ledger.look(|world| {
-        let free = |job: &Job| {
-            let held = job.claim.as_ref().is_some_and(|claim| now < claim.until);
-            !held && job.started.is_none() && now < job.deadline
-        };
-        let mine = |job: &Job| job.eligible.iter().any(|id| id == worker);
-        let jobs = world.jobs.iter().filter(|(place, _)| place.scope() == scope.as_str());
-        let jobs = jobs.filter(|(_, job)| free(job) && mine(job)).map(|(place, _)| place.id());
-        jobs.min().map(str::to_owned)
-    })
-}
-
 impl Work<'_> {
-    fn put(&self, action: &str, id: &str, arguments: Vec<(&str, Value)>) -> Result<Receipt, Diagnostic> {
-        ask(self.ledger, self.who, Ask::with(action, self.scope, id, arguments))
+    fn put(&self, action: &str, id: &str, arguments: Vec<(&str, Value)>) -> Result<Said, Diagnostic> {
+        self.desk.ask(Ask::with(action, self.scope, id, arguments))
     }
 
     fn step(&self, action: &str, id: &str, arguments: Vec<(&str, Value)>) -> Step {
-        let receipt = self.put(action, id, arguments)?;
-        Ok(if receipt.code.is_some() { Err(Seen::Answer(Box::new(receipt))) } else { Ok(receipt) })
+        let said = self.put(action, id, arguments)?;
+        Ok(if said.no().is_some() { Err(Seen::Answer(Box::new(said))) } else { Ok(said) })
     }
 
     /// Tells the next event; the end is the last.
-    fn tell(&self, left: &Left, said: &str, detail: Option<&str>, end: bool) -> Step {
-        let at = At { scope: self.scope.as_str(), id: &self.job };
-        let before =
-            self.ledger.look(|world| world.transcripts.get(at).map_or(0, |told| told.accepted.len()));
-        let mut arguments = vec![
-            ("fence", int(left.fence)),
-            ("seq", int(before as u64 + 1)),
-            ("operator", Value::from(said)),
-        ];
+    fn tell(&self, left: &mut Left, said: &str, detail: Option<&str>, end: bool) -> Step {
+        let mut arguments =
+            vec![("fence", int(left.fence)), ("seq", int(left.told + 1)), ("operator", Value::from(said))];
         arguments.extend(detail.map(|text| ("technical", Value::from(text))));
         if end {
             arguments.push(("final", Value::Bool(true)));
         }
-        self.step("transcript.append", &self.job, arguments)
-    }
-
-    fn find(&self) -> Option<Found> {
-        let now = self.ledger.now();
-        let (scope, worker) = (self.scope.as_str(), self.worker);
-        self.ledger.look(|world| {
-            let job = world.jobs.get(At { scope, id: &self.job })?.clone();
-            let known = world.capabilities.get(&job.capability);
-            let argv =
-                job.command.and_then(|index| known?.commands.get(usize::try_from(index).ok()?).cloned());
-            let usable = |id: &&String| {
-                let grant = world.grants.get(At { scope, id });
-                grant.is_some_and(|grant| grant.worker == worker && now < grant.expires)
-            };
-            let grant =
-                job.grants.iter().find(usable).and_then(|id| {
-                    Some((id.clone(), world.grants.get(At { scope, id })?.reference.to_string()))
-                });
-            Some(Found { argv: argv.unwrap_or_default(), grant, job })
-        })
+        let told = self.step("transcript.append", &self.job, arguments)?;
+        left.told += u64::from(told.is_ok());
+        Ok(told)
     }
 
     /// Sees the job through.
     pub(crate) fn see_through(&self, config: &Config, key: &Path) -> Result<Seen, Diagnostic> {
         let ttl = vec![("ttl_ms", int(self.ttl_ms))];
         let claimed = step!(self.step("claim.acquire", &self.job, ttl));
-        let Some(found) = self.find() else { return Ok(Seen::Answer(Box::new(claimed))) };
-        let mut left = Left { fence: found.job.fence, ..Left::default() };
-        let seen = self.work(&found, &mut left, config, key);
+        let fence = self.desk.data(&claimed, "claim.acquired")?["fence"].as_u64().unwrap_or_default();
+        let mut left = Left { fence, ..Left::default() };
+        let found = self.desk.find(self.worker, self.scope, &self.job, &claimed);
+        let seen = found.and_then(|found| self.work(&found, &mut left, config, key));
         // Whether these are taken changes nothing of the answer: what is open runs out by itself as well.
         if let Some(lease) = &left.lease {
             let _ = self.put("lease.close", lease, Vec::new());
@@ -141,7 +96,8 @@ impl Work<'_> {
     }
 
     fn work(&self, found: &Found, left: &mut Left, config: &Config, key: &Path) -> Result<Seen, Diagnostic> {
-        let Found { job, argv, grant } = found;
+        let Found { capability, mode, argv, told, grant } = found;
+        left.told = *told;
         let mut arguments = vec![("fence", int(left.fence))];
         if let Some((grant, reference)) = grant {
             let lease = format!("l-{}", hex(&Entropy::default().take::<8>()?));
@@ -150,12 +106,12 @@ impl Work<'_> {
                 id: &lease,
                 job: &self.job,
                 grant,
-                purpose: &job.capability,
+                purpose: capability,
                 reference,
                 fence: left.fence,
                 ttl_ms: self.ttl_ms,
             };
-            match fetch(self.ledger, self.who, &wanted, config, key)? {
+            match fetch(self.desk, &wanted, config, key)? {
                 Fetched::No(no) => return Ok(Seen::Answer(no)),
                 // Work that was to be done with a credential is not done without one.
                 Fetched::Failed(failure) => return Ok(Seen::NothingGiven(lease, failure)),
@@ -167,13 +123,13 @@ impl Work<'_> {
         }
         step!(self.step("job.start", &self.job, arguments));
         left.started = true;
-        step!(self.tell(left, &format!("{} begins in {}", job.capability, job.mode.as_str()), None, false));
+        step!(self.tell(left, &format!("{capability} begins in {}", mode.as_str()), None, false));
         // What came of it must be told before the claim runs out.
         let limit = Duration::from_millis(self.ttl_ms - self.ttl_ms / 4);
-        let Done { said, detail, mut evidence, succeeded } = execute(job, argv, limit);
+        let Done { said, detail, mut evidence, succeeded } = execute(capability, *mode, argv, limit);
         match self.tell(left, &said, detail.as_deref(), true)? {
             Ok(_) => {}
-            Err(Seen::Answer(no)) if no.code == Some(Code::Quarantined) && detail.is_some() => {
+            Err(Seen::Answer(no)) if no.no() == Some(Code::Quarantined) && detail.is_some() => {
                 // What it printed does not count: it looked like it held a secret. That it ended is told all the same,
                 // and not even its digest, of which a short secret could be guessed.
                 step!(self.tell(left, &format!("{said}; what it printed is withheld"), None, true));

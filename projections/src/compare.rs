@@ -68,9 +68,10 @@ pub fn digests(path: &Path, views: &[&'static View]) -> Result<Vec<ViewDigest>> 
             let at = live(&conn, view)?;
             let (mut hasher, mut rows) = (VIEW.hasher(), 0);
             store::scan(&conn, &at, &mut |row| {
+                let body = row.text()?;
                 let line = Line {
                     about: &row.about,
-                    body: &row.body,
+                    body: &body,
                     changed: row.changed,
                     key: &row.key,
                     rank: row.rank,
@@ -121,13 +122,15 @@ pub fn copy(path: &Path, to: &Path, views: &[&'static View]) -> Result<u64> {
     for view in views {
         let at = live(&conn, view)?;
         let fresh = Cursor::new(view, 0, true);
-        writer.together(|writer| writer.create(view, &fresh))?;
+        writer.together(|writer| writer.create(&fresh))?;
         let table = store::Table::new(&fresh.table());
         let mut batch: Vec<Row> = Vec::new();
         let put = |batch: &mut Vec<Row>| {
             let rows = std::mem::take(batch);
-            let rows = rows.iter().map(|row| (row.key.as_str(), Some(row)));
-            writer.together(|writer| writer.write(&table, rows))
+            let each = |put: &mut store::Put<'_>| {
+                rows.iter().try_for_each(|row| put(&row.key, Some((row, &row.text()?))))
+            };
+            writer.together(|writer| writer.write(&table, each))
         };
         store::scan(&conn, &at, &mut |row| {
             written += 1;
@@ -135,6 +138,7 @@ pub fn copy(path: &Path, to: &Path, views: &[&'static View]) -> Result<u64> {
             if batch.len() == ROWS { put(&mut batch) } else { Ok(()) }
         })?;
         put(&mut batch)?;
+        writer.together(|writer| writer.index(view, &fresh))?;
     }
     Ok(written)
 }

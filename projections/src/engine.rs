@@ -14,11 +14,21 @@ use chancery_ledger::{Code, Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// Entries of one transaction: what bounds the memory of a fold.
+/// Entries of one batch.
 pub const BATCH: u64 = 1024;
 
-/// Bytes of rows that are kept at hand from one batch to the next, over all views.
+/// Batches of which more are still to come where a fold is far behind.
+const FAR: u64 = 4;
+
+/// Batches of one transaction while it is: what they change again and again is written once.
+const TOGETHER: u64 = 16;
+
+/// Bytes of rows that are kept at hand from one transaction to the next, over all views.
 const AT_HAND: usize = 8 << 20;
+/// Bytes with which a transaction takes no further batch.
+const FULL: usize = 16 << 20;
+/// Bytes of a dead letter that is not written yet, about.
+const LETTER: usize = 256;
 
 /// What folds.
 #[derive(Debug)]
@@ -29,6 +39,8 @@ pub struct Engine {
     cursors: Vec<Cursor>,
     /// What is at hand of the rows of each, in the same order.
     overlays: Vec<Overlay>,
+    /// Whether each has its indexes, in the same order; what is folded from far behind gets them at its end.
+    indexed: Vec<bool>,
     /// Nobody else folds into this file.
     _lock: Lock,
 }
@@ -58,7 +70,14 @@ impl Engine {
         let has = |view: &View| known.iter().any(|c| c.view == view.name && c.version == view.version);
         // What could not be folded is found again only where everything is folded again.
         let all = !known.is_empty() && views.iter().any(|view| view.name == letters::VIEW.name && !has(view));
-        let mut engine = Self { writer, views, cursors: Vec::new(), overlays: Vec::new(), _lock: lock };
+        let mut engine = Self {
+            writer,
+            views,
+            cursors: Vec::new(),
+            overlays: Vec::new(),
+            indexed: Vec::new(),
+            _lock: lock,
+        };
         for view in views {
             let of: Vec<&Cursor> = known.iter().filter(|cursor| cursor.view == view.name).collect();
             let present = |cursor: &&&Cursor| cursor.version == view.version && !all;
@@ -77,10 +96,12 @@ impl Engine {
                     writer.remove(cursor)?;
                 }
             }
-            let fresh = views.iter().zip(cursors).filter(|(_, cursor)| !known.contains(cursor));
-            fresh.into_iter().try_for_each(|(view, cursor)| writer.create(view, cursor))
+            let fresh = cursors.iter().filter(|cursor| !known.contains(cursor));
+            fresh.into_iter().try_for_each(|cursor| writer.create(cursor))
         })?;
         engine.overlays = engine.cursors.iter().map(overlay).collect();
+        // One that was made before may have been left without.
+        engine.indexed = vec![false; views.len()];
         Ok(engine)
     }
 
@@ -96,7 +117,8 @@ impl Engine {
     pub fn rebuild(&mut self, name: &str) -> Result<()> {
         let known = self.writer.cursors()?;
         let letters = self.letters();
-        for ((view, cursor), at_hand) in self.views.iter().zip(&mut self.cursors).zip(&mut self.overlays) {
+        let each = self.views.iter().zip(&mut self.cursors).zip(&mut self.overlays).zip(&mut self.indexed);
+        for (((view, cursor), at_hand), indexed) in each {
             if view.name != name && name != letters::VIEW.name {
                 continue;
             }
@@ -108,10 +130,11 @@ impl Engine {
                 if let Some(table) = letters.as_deref().filter(|_| name != letters::VIEW.name) {
                     letters::begin(writer, table, view.name)?;
                 }
-                writer.create(view, &fresh)
+                writer.create(&fresh)
             })?;
             *at_hand = overlay(&fresh);
             *cursor = fresh;
+            *indexed = false;
         }
         Ok(())
     }
@@ -165,12 +188,13 @@ impl Engine {
         let in_group = |cursor: &Cursor| cursor.entries == from && cursor.live == live;
         let others = self.cursors.iter().filter(|cursor| cursor.live == live && cursor.entries > from);
         let next = others.map(|cursor| cursor.entries).min().unwrap_or(u64::MAX);
-        let to = next.min(head.size).min(from + BATCH);
+        let far = head.size - from > BATCH * FAR;
+        let most = if far { BATCH * TOGETHER } else { BATCH };
+        let to = next.min(head.size).min(from + most);
         let group: Vec<usize> =
             (0..self.cursors.len()).filter(|at| self.cursors.get(*at).is_some_and(in_group)).collect();
-        self.writer.set_behind(head.size - to > BATCH)?;
-        self.fold(reader, head, &group, from, to)?;
-        Ok(Step::Folded(to))
+        self.writer.set_behind(far)?;
+        self.fold(reader, head, &group, from, to).map(Step::Folded)
     }
 
     /// What was built beside is read from now on, all of it at once.
@@ -202,7 +226,7 @@ impl Engine {
         group: &[usize],
         from: u64,
         to: u64,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let mut cursors: Vec<Cursor> = group.iter().filter_map(|at| self.cursors.get(*at).cloned()).collect();
         let views: Vec<&'static View> = group.iter().filter_map(|at| self.views.get(*at).copied()).collect();
         let mut prev = match from {
@@ -225,30 +249,40 @@ impl Engine {
         let mut overlays: Vec<Overlay> = group.iter().filter_map(own).collect();
         let mut letters: Vec<Letter> = Vec::new();
         let own_letters = self.letters();
+        let mut at = from;
         // One transaction from the first look to the last row: each row that a fold asks for is read within it.
         self.writer.together(|writer| {
             let mut time = 0;
-            reader.leaves(from..to, |position, leaf| {
-                prev = see(leaf, position, prev, &mut |seen| {
-                    time = seen.time;
-                    let each = views.iter().zip(&tables).zip(&mut overlays).zip(&mut cursors);
-                    for (((view, table), overlay), cursor) in each {
-                        match fold_one(writer, table, view, overlay, seen) {
-                            Ok(()) if overlay.keep() => cursor.changed = position,
-                            Ok(()) => {}
-                            Err(poison) => {
-                                overlay.take_back();
-                                cursor.skipped += 1;
-                                letters.push(Letter::new(view, !cursor.live, seen, &poison));
+            while at == from || (at < to && held(&overlays) + letters.len() * LETTER < FULL) {
+                let end = to.min(at + BATCH);
+                reader.leaves(at..end, |position, leaf| {
+                    prev = see(leaf, position, prev, &mut |seen| {
+                        time = seen.time;
+                        let each = views.iter().zip(&tables).zip(&mut overlays).zip(&mut cursors);
+                        for (((view, table), overlay), cursor) in each {
+                            match fold_one(writer, table, view, overlay, seen) {
+                                Ok(()) if overlay.keep() => cursor.changed = position,
+                                Ok(()) => {}
+                                Err(poison) => {
+                                    overlay.take_back();
+                                    cursor.skipped += 1;
+                                    letters.push(Letter::new(view, !cursor.live, seen, &poison));
+                                }
                             }
                         }
-                    }
+                        Ok(())
+                    })?;
                     Ok(())
                 })?;
-                Ok(())
-            })?;
+                at = end;
+            }
             for (table, overlay) in tables.iter().zip(&mut overlays) {
-                writer.write(table, overlay.changes())?;
+                writer.write(table, |put| overlay.write(put))?;
+            }
+            if head.size - at <= BATCH * FAR {
+                let bare = group.iter().zip(views.iter().zip(&cursors));
+                let bare = bare.filter(|(at, _)| !self.indexed.get(**at).is_some_and(|indexed| *indexed));
+                bare.map(|(_, (view, cursor))| writer.index(view, cursor)).collect::<Result<()>>()?;
             }
             let mut beside = None;
             if let (Some(table), Some(last)) = (&own_letters, letters.last()) {
@@ -263,26 +297,28 @@ impl Engine {
                 }
             }
             for cursor in &mut cursors {
-                (cursor.entries, cursor.address, cursor.time) = (to, prev, time);
-                if to == head.size {
+                (cursor.entries, cursor.address, cursor.time) = (at, prev, time);
+                if at == head.size {
                     cursor.head = (head.size, hex(&head.root));
                 }
             }
             cursors.iter().chain(beside.as_deref()).try_for_each(|cursor| writer.advance(cursor))
         })?;
-        for ((at, cursor), mut overlay) in group.iter().zip(cursors).zip(overlays) {
+        for ((view, cursor), mut overlay) in group.iter().zip(cursors).zip(overlays) {
             overlay.written();
-            if let (Some(own), Some(at_hand)) = (self.cursors.get_mut(*at), self.overlays.get_mut(*at)) {
+            if let (Some(own), Some(at_hand)) = (self.cursors.get_mut(*view), self.overlays.get_mut(*view)) {
                 (*own, *at_hand) = (cursor, overlay);
+            }
+            if let Some(indexed) = self.indexed.get_mut(*view) {
+                *indexed |= head.size - at <= BATCH * FAR;
             }
         }
         self.make_room();
-        Ok(())
+        Ok(at)
     }
 
     /// Too much at hand: what was not asked for goes, or all of it when that was not a quarter.
     fn make_room(&mut self) {
-        let held = |all: &[Overlay]| all.iter().map(Overlay::bytes).sum::<usize>();
         if held(&self.overlays) > AT_HAND {
             self.overlays.iter_mut().for_each(Overlay::shrink);
             if held(&self.overlays) > AT_HAND / 4 * 3 {
@@ -290,6 +326,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Bytes of rows that are at hand, over all views.
+fn held(all: &[Overlay]) -> usize {
+    all.iter().map(Overlay::bytes).sum()
 }
 
 /// What is at hand of a build before it is folded.

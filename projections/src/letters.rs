@@ -1,11 +1,12 @@
 //! Which entries could not be folded, and why? The dead letters: one row for each view, kind and reason. SPEC 17.
 
+use crate::body::Body as Kept;
 use crate::overlay::Overlay;
 use crate::rows::Rows;
 use crate::seen::Seen;
 use crate::show::Show;
 use crate::store::{Table, Writer};
-use crate::view::{Access, Index, Order, Poison, Row, View, rank, text};
+use crate::view::{Access, Index, Order, Poison, Row, View, rank};
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::hash::ITEM;
 use chancery_ledger::{Code, Error, Result};
@@ -40,7 +41,7 @@ pub(crate) struct Letter {
     reason: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     count: u64,
     first: u64,
@@ -93,7 +94,7 @@ pub(crate) fn write(writer: &Writer, table: &str, letters: &[Letter]) -> Result<
         let mut rows = Rows::new(&mut overlay, &load);
         add(&mut rows, letter).map_err(|poison| broken(&poison))?;
     }
-    writer.write(&table, overlay.changes())
+    writer.write(&table, |put| overlay.write(put))
 }
 
 fn add(rows: &mut Rows<'_>, letter: &Letter) -> std::result::Result<(), Poison> {
@@ -124,7 +125,7 @@ fn add(rows: &mut Rows<'_>, letter: &Letter) -> std::result::Result<(), Poison> 
         rank: rank(letter.position),
         until: None,
         changed: letter.position,
-        body: text(&body)?,
+        body: Kept::of(body, 0),
     });
     Ok(())
 }

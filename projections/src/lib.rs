@@ -10,6 +10,7 @@
 
 mod ask;
 pub mod attention;
+mod body;
 mod compare;
 mod engine;
 mod follow;
@@ -24,6 +25,7 @@ mod view;
 pub mod views;
 
 pub use ask::{AsOf, Ask, COLUMNS, Head, PAGE_ROWS, PAGE_ROWS_MAX, Page, Views, told};
+pub use body::{Body, Keep};
 pub use compare::{Compared, ViewDigest, build, compare, copy, digests, entries};
 pub use engine::{BATCH, Engine, Step};
 pub use follow::{Follower, Health, Told};

@@ -2,7 +2,9 @@
 //! seldom read from the store twice, and one that was never written is seldom asked for at all.
 
 use crate::rows::Load;
+use crate::store::Put;
 use crate::view::{NOTE, Poison, Row};
+use chancery_ledger::Result;
 use hashbrown::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -24,6 +26,9 @@ pub(crate) struct Overlay {
     written: Option<Filter>,
     bytes: usize,
 }
+
+/// What can be read of the store.
+type Read<T> = std::result::Result<T, Poison>;
 
 /// What is known of a key: nothing, that it has no row, or its row.
 type Known = Option<Option<Row>>;
@@ -61,7 +66,7 @@ impl Filter {
 }
 
 fn weight(known: &Known) -> usize {
-    let texts = |row: &Row| row.key.len() * 2 + row.scope.len() + row.about.len() + row.body.len();
+    let texts = |row: &Row| row.key.len() * 2 + row.scope.len() + row.about.len() + row.body.bytes();
     ROW_BYTES + known.as_ref().and_then(Option::as_ref).map_or(0, texts)
 }
 
@@ -72,7 +77,7 @@ impl Overlay {
     }
 
     /// The row of a key.
-    pub(crate) fn get(&mut self, key: &str, load: &Load<'_>) -> Result<Option<&Row>, Poison> {
+    pub(crate) fn get(&mut self, key: &str, load: &Load<'_>) -> Read<Option<&mut Row>> {
         if self.slots.get(key).is_none_or(|slot| slot.known.is_none()) {
             let hash = self.slots.hasher().hash_one(key);
             let known = Some(match &self.written {
@@ -84,7 +89,7 @@ impl Overlay {
         }
         let Some(slot) = self.slots.get_mut(key) else { return Ok(None) };
         slot.asked = true;
-        Ok(slot.known.as_ref().and_then(Option::as_ref))
+        Ok(slot.known.as_mut().and_then(Option::as_mut))
     }
 
     /// Writes a row.
@@ -135,14 +140,24 @@ impl Overlay {
         }
     }
 
-    /// Everything that the batch did, in the order of the keys.
-    pub(crate) fn changes(&mut self) -> impl Iterator<Item = (&str, Option<&Row>)> {
+    /// Hands on everything that the batch did, in the order of the keys; a body as text, which is made here.
+    pub(crate) fn write(&mut self, put: &mut Put<'_>) -> Result<()> {
         self.changed.sort_unstable();
-        self.changed.iter().filter_map(|key| {
+        for key in &self.changed {
             // Of what was taken back nothing may be known.
-            let known = self.slots.get(key)?.known.as_ref()?;
-            Some((&**key, known.as_ref()))
-        })
+            let Some(known) = self.slots.get_mut(key).and_then(|slot| slot.known.as_mut()) else { continue };
+            let Some(row) = known else {
+                put(key, None)?;
+                continue;
+            };
+            let text = row.text()?;
+            put(key, Some((row, &text)))?;
+            let (before, now) = (row.body.bytes(), text.len());
+            drop(text);
+            row.body.weigh(now);
+            self.bytes = (self.bytes + now).saturating_sub(before);
+        }
+        Ok(())
     }
 
     /// What was changed stands in the store now.

@@ -1,12 +1,12 @@
 //! Through what does a fold read and write its rows? An overlay over the stored ones: what one entry did is taken
 //! back when it cannot be folded, and each row is written once a batch.
 
+use crate::body::{Body, Keep};
 use crate::overlay::Overlay;
 use crate::seen::Seen;
-use crate::view::{NOTE, Poison, Row, text};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use crate::view::{Poison, Row, note};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Reads a stored row of the view that is being folded.
 pub(crate) type Load<'a> = dyn Fn(&str) -> Result<Option<Row>, Poison> + 'a;
@@ -29,19 +29,16 @@ impl<'a> Rows<'a> {
         Self { overlay: RefCell::new(overlay), load }
     }
 
-    /// Looks at the row of this key where it stands.
-    fn look<T>(&self, key: &str, see: impl FnOnce(Option<&Row>) -> T) -> Result<T, Poison> {
-        self.overlay.borrow_mut().get(key, self.load).map(see)
-    }
-
     /// The row of this key.
     pub fn get(&self, key: &str) -> Result<Option<Row>, Poison> {
-        self.look(key, |row| row.cloned())
+        Ok(self.overlay.borrow_mut().get(key, self.load)?.cloned())
     }
 
     /// The body of the row of this key, typed.
-    pub fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Poison> {
-        self.look(key, |row| row.map(Row::read).transpose())?
+    pub fn read<T: Keep>(&self, key: &str) -> Result<Option<Arc<T>>, Poison> {
+        let mut overlay = self.overlay.borrow_mut();
+        let Some(row) = overlay.get(key, self.load)? else { return Ok(None) };
+        row.body.at_hand().map(Some).map_err(|poison| poison.of(key))
     }
 
     /// Writes a row; one of the same key is replaced.
@@ -50,7 +47,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Changes the row of this key, which must be there.
-    pub fn amend<T: Serialize + DeserializeOwned>(
+    pub fn amend<T: Keep + Clone>(
         &mut self,
         key: &str,
         seen: &Seen<'_>,
@@ -65,25 +62,25 @@ impl<'a> Rows<'a> {
     }
 
     /// Changes the row of this key, and gives whether it is there.
-    pub fn amend_known<T: Serialize + DeserializeOwned>(
+    pub fn amend_known<T: Keep + Clone>(
         &mut self,
         key: &str,
         seen: &Seen<'_>,
         change: impl FnOnce(&mut Row, &mut T),
     ) -> Result<bool, Poison> {
-        // The old body is read where it stands; all of the row but it is copied.
-        let found = self.look(key, |row| row.map(|row| Ok((row.without_body(), row.read()?))))?;
-        let Some((mut row, mut body)): Option<(Row, T)> = found.transpose()? else { return Ok(false) };
+        let Some(mut row) = self.get(key)? else { return Ok(false) };
+        // What stood before stays as it was: the entry may be taken back.
+        let mut body: T = row.read()?;
         change(&mut row, &mut body);
         row.changed = seen.position;
-        row.body = text(&body)?;
+        row.body = Body::of(body, row.body.bytes().max(seen.bytes));
         self.put(row);
         Ok(true)
     }
 
     /// What the view keeps for itself under a key.
-    pub fn memo<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Poison> {
-        self.read(&note(key))
+    pub fn memo<T: Keep + Clone>(&self, key: &str) -> Result<Option<T>, Poison> {
+        Ok(self.read(&note(key))?.map(Arc::unwrap_or_clone))
     }
 
     /// Forgets it.
@@ -95,12 +92,4 @@ impl<'a> Rows<'a> {
     pub fn remove(&mut self, key: &str) {
         self.overlay.get_mut().remove(key);
     }
-}
-
-/// The key of what a view keeps for itself.
-fn note(key: &str) -> String {
-    let mut note = String::with_capacity(1 + key.len());
-    note.push(NOTE);
-    note.push_str(key);
-    note
 }

@@ -34,6 +34,8 @@ pub struct Seen<'a> {
     pub event: Option<&'a Event>,
     /// Why there is no event.
     pub unread: Option<&'a str>,
+    /// Bytes of its leaf.
+    pub bytes: usize,
 }
 
 impl Seen<'_> {
@@ -84,6 +86,7 @@ pub(crate) fn see(
         signed: read.attestation.is_some(),
         event,
         unread,
+        bytes: leaf.len(),
     })?;
     Ok(entry::address(leaf))
 }

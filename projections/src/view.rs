@@ -1,12 +1,13 @@
 //! What is a read model? One declared question, a fold over entries, and what a reader is shown. SPEC 17.
 
+use crate::body::{Body, Keep};
 use crate::rows::Rows;
 use crate::seen::Seen;
 use crate::show::Show;
-use chancery_ledger::format::canonical::to_bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use chancery_ledger::{Code, Error};
 use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A read model. Data: the engine, the queries and every surface iterate over [`crate::VIEWS`].
 #[derive(Debug)]
@@ -96,14 +97,14 @@ pub struct Row {
     pub until: Option<i64>,
     /// Position of the entry that changed it last.
     pub changed: u64,
-    /// What the view keeps: canonical JSON.
-    pub body: String,
+    /// What the view keeps.
+    pub body: Body,
 }
 
 impl Row {
     /// A row at the position of what was seen.
-    pub fn new<T: Serialize>(key: impl Into<String>, seen: &Seen<'_>, body: &T) -> Result<Self, Poison> {
-        Ok(Self {
+    pub fn new<T: Keep>(key: impl Into<String>, seen: &Seen<'_>, body: T) -> Self {
+        Self {
             key: key.into(),
             scope: seen.scope.to_owned(),
             about: seen.entity(),
@@ -111,37 +112,21 @@ impl Row {
             rank: rank(seen.position),
             until: None,
             changed: seen.position,
-            body: text(body)?,
-        })
+            body: Body::of(body, seen.bytes),
+        }
     }
 
     /// What a view keeps for itself: its folds read it, and nobody is shown it.
-    pub fn memo<T: Serialize>(
-        key: impl std::fmt::Display,
-        seen: &Seen<'_>,
-        body: &T,
-    ) -> Result<Self, Poison> {
-        Ok(Self {
-            key: format!("{NOTE}{key}"),
+    pub fn memo<T: Keep>(key: impl AsRef<str>, seen: &Seen<'_>, body: T) -> Self {
+        Self {
+            key: note(key.as_ref()),
             scope: String::new(),
             about: String::new(),
             state: String::new(),
             rank: 0,
             until: None,
             changed: seen.position,
-            body: text(body)?,
-        })
-    }
-
-    /// All of it but the body.
-    pub(crate) fn without_body(&self) -> Self {
-        Self {
-            key: self.key.clone(),
-            scope: self.scope.clone(),
-            about: self.about.clone(),
-            state: self.state.clone(),
-            body: String::new(),
-            ..*self
+            body: Body::of(body, seen.bytes),
         }
     }
 
@@ -166,8 +151,14 @@ impl Row {
     }
 
     /// The body, typed.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Poison> {
-        serde_json::from_str(&self.body).map_err(|error| Poison::new(format!("row `{}`: {error}", self.key)))
+    pub fn read<T: Keep + Clone>(&self) -> Result<T, Poison> {
+        self.body.read().map(Arc::unwrap_or_clone).map_err(|poison| poison.of(&self.key))
+    }
+
+    /// The body as it is stored.
+    pub(crate) fn text(&self) -> Result<Cow<'_, str>, Error> {
+        let unwritten = |poison: Poison| Error::new(Code::ViewsDamaged, poison.of(&self.key).0);
+        self.body.text().map_err(unwritten)
     }
 
     /// The body as it stands.
@@ -181,10 +172,12 @@ pub(crate) fn rank(position: u64) -> i64 {
     i64::try_from(position).unwrap_or(i64::MAX)
 }
 
-/// A body as it is stored.
-pub(crate) fn text<T: Serialize>(body: &T) -> Result<String, Poison> {
-    let bytes = to_bytes(body).map_err(|error| Poison::new(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| Poison::new(error.to_string()))
+/// The key of what a view keeps for itself.
+pub(crate) fn note(key: &str) -> String {
+    let mut note = String::with_capacity(1 + key.len());
+    note.push(NOTE);
+    note.push_str(key);
+    note
 }
 
 /// Why an entry cannot be folded into a view, or a row not be shown.
@@ -195,6 +188,11 @@ impl Poison {
     /// With a reason in a sentence; the same cause gives the same sentence.
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
+    }
+
+    /// Of the row of this key.
+    pub(crate) fn of(self, key: &str) -> Self {
+        Self(format!("row `{key}`: {}", self.0))
     }
 
     /// The reason.

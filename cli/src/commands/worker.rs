@@ -3,13 +3,14 @@
 use super::Place;
 use super::lease::nothing_given;
 use super::open::open;
-use super::perform::{CredentialArgs, report, scope};
+use super::perform::{CredentialArgs, scope, told};
 use crate::client::Who;
+use crate::desk::Desk;
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::Output;
 use crate::provider::Config;
-use crate::work::{Seen, Work, next_job};
+use crate::work::{Seen, Work};
 use chancery_ledger::Code;
 use chancery_ledger::domains::job::Mode;
 use serde::Serialize;
@@ -113,17 +114,21 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let config = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let (at, paths) = (scope(&args.scope)?, args.place.paths());
     let ledger = open(paths.clone(), out)?;
-    let Some(job) = args.job.clone().or_else(|| next_job(&ledger, worker.as_str(), &at)) else {
+    let desk = Desk::Near(&ledger, &who);
+    let next = match &args.job {
+        Some(job) => Some(job.clone()),
+        None => desk.next_job(worker.as_str(), &at, |_| true)?,
+    };
+    let Some(job) = next else {
         ledger.close()?;
         let text = format!("there is no job in `{at}` that `{worker}` may claim");
         return Err(Diagnostic::new(Code::NotFound, text).hint("name its scope: `--scope SCOPE`"));
     };
-    let work =
-        Work { ledger: &ledger, who: &who, worker: worker.as_str(), scope: &at, job, ttl_ms: args.ttl_ms };
+    let work = Work { desk, worker: worker.as_str(), scope: &at, job, ttl_ms: args.ttl_ms };
     let seen = work.see_through(&config, &paths.fingerprint_key());
     ledger.close()?;
     match seen? {
-        Seen::Answer(receipt) => report(&receipt, out),
+        Seen::Answer(said) => told(&said, &at, out),
         Seen::NothingGiven(lease, failure) => Ok(nothing_given(&lease, failure, out)),
     }
 }

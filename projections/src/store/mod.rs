@@ -6,8 +6,9 @@ mod write;
 
 pub(crate) use open::{open_reader, open_writer};
 pub(crate) use query::{Filter, begin_read, counts, end_read, find, live, page, passed, scan};
-pub(crate) use write::{Cursor, Table, Writer};
+pub(crate) use write::{Cursor, Put, Table, Writer};
 
+use crate::body::Body;
 use crate::view::{Index, Row, View};
 use chancery_ledger::{Code, Error};
 use rusqlite::Row as Found;
@@ -18,11 +19,16 @@ fn table(name: &str, version: u32, build: u32) -> String {
 }
 
 /// What creates it.
-fn create(view: &View, table: &str) -> String {
-    let mut sql = format!(
+fn create(table: &str) -> String {
+    format!(
         "CREATE TABLE {table} (key TEXT PRIMARY KEY, scope TEXT NOT NULL, about TEXT NOT NULL, state TEXT NOT NULL, \
          rank INTEGER NOT NULL, until INTEGER, changed INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-    );
+    )
+}
+
+/// What creates its indexes.
+fn index(view: &View, table: &str) -> String {
+    let mut sql = String::new();
     for index in view.indexes {
         let (name, columns) = match index {
             Index::About => ("about", "about, rank, key) WHERE (scope <> ''"),
@@ -30,7 +36,7 @@ fn create(view: &View, table: &str) -> String {
             Index::Rank => ("rank", "rank, key) WHERE (scope <> ''"),
             Index::Until => ("until", "until) WHERE (until IS NOT NULL"),
         };
-        sql.push_str(&format!("CREATE INDEX {table}_{name} ON {table} ({columns});"));
+        sql.push_str(&format!("CREATE INDEX IF NOT EXISTS {table}_{name} ON {table} ({columns});"));
     }
     sql
 }
@@ -46,7 +52,7 @@ fn row(found: &Found<'_>) -> rusqlite::Result<Row> {
         rank: found.get(4)?,
         until: found.get(5)?,
         changed: unsigned(found.get(6)?),
-        body: found.get(7)?,
+        body: Body::stored(found.get(7)?),
     })
 }
 

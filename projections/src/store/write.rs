@@ -1,6 +1,6 @@
 //! How do rows and cursor become one commit?
 
-use super::{COLUMNS, create, failed, int, row, unsigned};
+use super::{COLUMNS, create, failed, index, int, row, unsigned};
 use crate::view::{Poison, Row, View};
 use chancery_ledger::format::hash::Digest;
 use chancery_ledger::{Code, Error, Result};
@@ -72,6 +72,9 @@ impl Table {
     }
 }
 
+/// Writes a row with its body as text, or takes away what stands under the key.
+pub(crate) type Put<'a> = dyn FnMut(&str, Option<(&Row, &str)>) -> Result<()> + 'a;
+
 /// The one connection that folds.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -123,9 +126,9 @@ impl Writer {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
-    /// Makes the table of a build; in a commit of the caller's.
-    pub(crate) fn create(&self, view: &View, cursor: &Cursor) -> Result<()> {
-        self.conn.execute_batch(&create(view, &cursor.table())).map_err(failed)?;
+    /// Makes the table of a build, without its indexes; in a commit of the caller's.
+    pub(crate) fn create(&self, cursor: &Cursor) -> Result<()> {
+        self.conn.execute_batch(&create(&cursor.table())).map_err(failed)?;
         self.conn
             .execute(
                 "INSERT INTO cursor VALUES (?1, ?2, ?3, ?4, 0, ?5, 0, 0, '', 0, 0)",
@@ -133,6 +136,12 @@ impl Writer {
             )
             .map_err(failed)?;
         Ok(())
+    }
+
+    /// Makes the indexes of a build that it does not have; in a commit of the caller's. They are written once, in their own
+    /// order, where rows that came before would have changed them again and again.
+    pub(crate) fn index(&self, view: &View, cursor: &Cursor) -> Result<()> {
+        self.conn.execute_batch(&index(view, &cursor.table())).map_err(failed)
     }
 
     /// Drops a build; in a commit of the caller's.
@@ -174,16 +183,12 @@ impl Writer {
     }
 
     /// Writes what a batch did to the rows of a view.
-    pub(crate) fn write<'a>(
-        &self,
-        table: &Table,
-        rows: impl Iterator<Item = (&'a str, Option<&'a Row>)>,
-    ) -> Result<()> {
+    pub(crate) fn write(&self, table: &Table, each: impl FnOnce(&mut Put<'_>) -> Result<()>) -> Result<()> {
         let mut put = self.conn.prepare_cached(&table.put).map_err(failed)?;
         let mut remove = self.conn.prepare_cached(&table.remove).map_err(failed)?;
-        for (key, row) in rows {
+        each(&mut |key, row| {
             let done = match row {
-                Some(row) => put.execute(params![
+                Some((row, body)) => put.execute(params![
                     row.key,
                     row.scope,
                     row.about,
@@ -191,13 +196,12 @@ impl Writer {
                     row.rank,
                     row.until,
                     int(row.changed),
-                    row.body
+                    body
                 ]),
                 None => remove.execute([key]),
             };
-            done.map_err(failed)?;
-        }
-        Ok(())
+            done.map(|_| ()).map_err(failed)
+        })
     }
 
     /// Lets the hidden rows about something take the place of those that are shown; in a commit of the caller's.

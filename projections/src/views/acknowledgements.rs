@@ -22,7 +22,7 @@ pub(crate) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     by: String,
     position: u64,
@@ -45,7 +45,9 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     };
     let body = Body { by: seen.actor.to_owned(), position: seen.position, time: seen.time };
     for (state, about) in [("item", of_item(seen.entity_id)), ("entry", of_entry(*position))] {
-        rows.put(Row::new(format!("{} {state}", seen.position), seen, &body)?.state(state).about(about));
+        rows.put(
+            Row::new(format!("{} {state}", seen.position), seen, body.clone()).state(state).about(about),
+        );
     }
     Ok(())
 }

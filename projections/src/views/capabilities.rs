@@ -24,7 +24,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     /// Of what is registered: the allow-list, and what it takes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -33,7 +33,7 @@ struct Body {
     last: Mark,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Conditions {
     commands: Vec<Vec<String>>,
     grant: bool,
@@ -54,7 +54,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         Capability::Enabled {} => (mark, "enabled"),
         Capability::Disabled {} => (mark, "disabled"),
     };
-    rows.put(Row::new(key, seen, &body)?.state(state));
+    rows.put(Row::new(key, seen, body).state(state));
     Ok(())
 }
 

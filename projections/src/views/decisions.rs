@@ -22,7 +22,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     action: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -60,7 +60,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         signed: seen.signed,
         time: seen.time,
     };
-    let row = Row::new(format!("{:016}", seen.position), seen, &body)?;
+    let row = Row::new(format!("{:016}", seen.position), seen, body);
     rows.put(row.about(format!("principal {}", seen.actor)).state(effect));
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ended: Option<Mark>,
@@ -52,12 +52,12 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 worker: worker.clone(),
                 ended: None,
             };
-            let row = Row::new(key, seen, &body)?.about(format!("job {job}"));
+            let row = Row::new(key, seen, body).about(format!("job {job}"));
             rows.put(row.state("live").until(Some(*expires)));
             let of = format!("job {}", place(seen.scope, job));
             let mut live: Vec<String> = rows.memo(&of)?.unwrap_or_default();
             live.push(seen.entity_id.to_owned());
-            rows.put(Row::memo(of, seen, &live)?);
+            rows.put(Row::memo(of, seen, live));
             return Ok(());
         }
         Some(Event::Grant(Grant::Consumed {})) => "consumed",
@@ -75,7 +75,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     live.retain(|id| id != seen.entity_id);
     match live.is_empty() {
         true => rows.forget(&of),
-        false => rows.put(Row::memo(of, seen, &live)?),
+        false => rows.put(Row::memo(of, seen, live)),
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     action: String,
     /// Times that it was asked for again while it was pending.
@@ -58,7 +58,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 answered: None,
                 used: None,
             };
-            rows.put(Row::new(hold.as_str(), seen, &body)?.state("pending").until(Some(*until)));
+            rows.put(Row::new(hold.as_str(), seen, body).state("pending").until(Some(*until)));
             Ok(())
         }
         Some(Event::Hold(event)) => rows.amend(seen.entity_id, seen, |row, body: &mut Body| {
@@ -74,7 +74,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         _ => Ok(()),
     }?;
     if let Some(Event::Hold(Hold::Approved {})) = seen.event {
-        rows.put(Row::memo(format!("approved {}", seen.position), seen, &seen.entity_id)?);
+        rows.put(Row::memo(format!("approved {}", seen.position), seen, seen.entity_id.to_owned()));
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) static VIEW: View = View {
 /// Observers of one fingerprint that count for the separation rule.
 const OBSERVERS: usize = 16;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     fingerprint: String,
     id: String,
@@ -60,7 +60,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 trusted: None,
                 reviewed: None,
             };
-            rows.put(Row::new(key, seen, &body)?.state("bootstrap"));
+            rows.put(Row::new(key, seen, body).state("bootstrap"));
             Ok(())
         }
         _ if !known => Err(Poison::new(format!("`{}` is about a host key that nobody observed", seen.kind))),

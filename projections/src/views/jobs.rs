@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(super) static VIEW: View = View {
     name: "jobs",
     question: "Which jobs are there, who works on them, and what came of them?",
-    version: 1,
+    version: 2,
     access: Access::Read,
     indexes: &[Index::About, Index::State, Index::Rank, Index::Until],
     order: Order::Descending,
@@ -38,7 +38,7 @@ pub(super) static VIEW: View = View {
 /// Rejected results that a row tells of.
 const REJECTED: usize = 16;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     /// Why there is nobody to do it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -75,7 +75,7 @@ struct Body {
     told: Told,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Route {
     candidates: Vec<Candidate>,
     considered: u64,
@@ -85,7 +85,7 @@ struct Route {
     selected: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Fallback {
     next: String,
     position: u64,
@@ -95,7 +95,7 @@ struct Fallback {
     worker: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Claim {
     fence: u64,
     position: u64,
@@ -103,7 +103,7 @@ struct Claim {
     worker: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Started {
     fence: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -114,7 +114,7 @@ struct Started {
     worker: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Taken {
     fence: u64,
     network_opened: bool,
@@ -122,7 +122,7 @@ struct Taken {
     stopped_at: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Rejected {
     class: Rejection,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -132,11 +132,20 @@ struct Rejected {
 }
 
 /// What its transcript has.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Told {
     closed: bool,
     events: u64,
     quarantined: u64,
+}
+
+impl Body {
+    /// Whether this worker may claim it.
+    fn is_for(&self, worker: &str) -> bool {
+        let eligible = self.route.iter().flat_map(|route| &route.eligible);
+        let fallback = self.fallback.iter().filter_map(|fallback| fallback.worker.as_ref());
+        eligible.chain(fallback).any(|id| id == worker)
+    }
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
@@ -165,7 +174,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 cause: None,
                 ended: None,
             };
-            rows.put(Row::new(key, seen, &body)?.state("submitted").until(Some(*deadline)));
+            rows.put(Row::new(key, seen, body).state("submitted").until(Some(*deadline)));
             Ok(())
         }
         Some(Event::Job(event)) => rows.amend(&key, seen, |row, body| work(row, body, seen, event)),
@@ -293,6 +302,11 @@ fn show(row: &Row, show: &Show<'_>) -> Result<Value, Poison> {
         members.insert("overdue".to_owned(), json!(overdue));
         if let Some(route) = &body.route {
             members.insert("verdicts".to_owned(), route.candidates.iter().map(verdict).collect());
+        }
+        // What is to be run is private: a worker that may claim the job sees it.
+        if show.may("job.start") && show.principal.is_none_or(|reader| body.is_for(reader)) {
+            let argv = show.private(body.submitted.position, "command")?;
+            (!argv.is_null()).then(|| members.insert("argv".to_owned(), argv));
         }
         members.remove("told").map(|told| members.insert("transcript".to_owned(), told));
     }

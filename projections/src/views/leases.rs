@@ -23,7 +23,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ended: Option<Mark>,
@@ -62,7 +62,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         failure: None,
         ended: None,
     };
-    let row = Row::new(key, seen, &body)?.about(format!("job {job}"));
+    let row = Row::new(key, seen, body).about(format!("job {job}"));
     rows.put(row.state("open").until(Some(*expires)));
     Ok(())
 }

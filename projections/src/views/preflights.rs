@@ -52,7 +52,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         members.insert("time".to_owned(), json!(seen.time));
     }
     let key = format!("{} {}", place(seen.scope, seen.entity_id), seen.position);
-    let row = Row::new(key, seen, &body)?.about(format!("job {}", seen.entity_id));
+    let row = Row::new(key, seen, body).about(format!("job {}", seen.entity_id));
     rows.put(row.state(if *passed { "passed" } else { "stopped" }));
     Ok(())
 }

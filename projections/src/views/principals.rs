@@ -25,7 +25,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     id: String,
     /// Live keys by id.
@@ -40,7 +40,7 @@ struct Body {
     tokens: BTreeMap<String, Token>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Further {
     position: u64,
     role: String,
@@ -50,14 +50,14 @@ struct Further {
     until: Option<i64>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Key {
     position: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     suspected_from: Option<u64>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Token {
     expires: i64,
     once: bool,
@@ -77,7 +77,7 @@ fn register(rows: &mut Rows<'_>, seen: &Seen<'_>, id: &str, kind: Kind, role: Ro
         keys: BTreeMap::new(),
         tokens: BTreeMap::new(),
     };
-    rows.put(Row::new(id, seen, &body)?.about(format!("principal {id}")).state("pending"));
+    rows.put(Row::new(id, seen, body).about(format!("principal {id}")).state("pending"));
     Ok(())
 }
 
@@ -91,7 +91,8 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 let key = Key { position: seen.position, suspected_from: None };
                 body.keys.insert(first.public.id().entity(), key);
             })?;
-            let owner = Row::memo(format!("key {}", first.public.id().entity()), seen, &first.id.as_str())?;
+            let owner =
+                Row::memo(format!("key {}", first.public.id().entity()), seen, first.id.as_str().to_owned());
             rows.put(owner);
             Ok(())
         }
@@ -146,7 +147,7 @@ fn owner(rows: &Rows<'_>, seen: &Seen<'_>) -> Result<String, Poison> {
 fn keys(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &key::Event) -> Result<(), Poison> {
     let id = seen.entity_id.to_owned();
     if let key::Event::Enrolled { principal, .. } = event {
-        rows.put(Row::memo(format!("key {id}"), seen, principal)?);
+        rows.put(Row::memo(format!("key {id}"), seen, principal.clone()));
         return rows.amend(principal, seen, |_, body: &mut Body| {
             body.keys.insert(id, Key { position: seen.position, suspected_from: None });
         });
@@ -170,7 +171,7 @@ fn tokens(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &token::Event) -> Result<
     let id = seen.entity_id.to_owned();
     match event {
         token::Event::Issued { expires, once, principal, within, .. } => {
-            rows.put(Row::memo(format!("token {id}"), seen, principal)?);
+            rows.put(Row::memo(format!("token {id}"), seen, principal.clone()));
             let (expires, once, within) = (*expires, *once, within.clone());
             rows.amend(principal, seen, |_, body: &mut Body| {
                 // What expired makes room.

@@ -98,7 +98,7 @@ pub(super) fn of(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<BTreeSet<String
     }
     if let Some((key, of)) = keep {
         found.extend(of.iter().cloned());
-        rows.put(Row::memo(key, seen, &of)?);
+        rows.put(Row::memo(key, seen, of));
     } else if matches!(seen.entity_kind, "key" | "token" | "hold" | "grant" | "lease" | "host_key") {
         let of: Option<Vec<String>> = rows.memo(&["of ", seen.entity_kind, " ", &own].concat())?;
         found.extend(of.unwrap_or_default());
@@ -148,8 +148,8 @@ fn aim(rows: &mut Rows<'_>, seen: &Seen<'_>, target: &str) -> Result<(), Poison>
     let mut jobs: Vec<String> = rows.memo(&key)?.unwrap_or_default();
     if jobs.len() < JOBS {
         jobs.push(format!("job {}", seen.entity_id));
-        rows.put(Row::memo(key, seen, &jobs)?);
-        rows.put(Row::memo(format!("target {}", seen.place()), seen, &target)?);
+        rows.put(Row::memo(key, seen, jobs));
+        rows.put(Row::memo(format!("target {}", seen.place()), seen, target.to_owned()));
     }
     Ok(())
 }
@@ -164,7 +164,7 @@ fn miss(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     jobs.retain(|job| *job != format!("job {}", seen.entity_id));
     match jobs.is_empty() {
         true => rows.forget(&key),
-        false => rows.put(Row::memo(key, seen, &jobs)?),
+        false => rows.put(Row::memo(key, seen, jobs)),
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     id: String,
     /// `feature` or `kill`.
@@ -69,7 +69,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
     if body.target.is_some() {
         body.kind = "kill".to_owned();
     }
-    rows.put(Row::new(key, seen, &body)?.state(state).until(until));
+    rows.put(Row::new(key, seen, body).state(state).until(until));
     Ok(())
 }
 

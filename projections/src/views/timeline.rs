@@ -21,7 +21,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<String>,
@@ -44,7 +44,9 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         time: seen.time,
     };
     // One body, under each of them.
-    let (at, row, own) = (format!("{:016}", seen.position), Row::new("", seen, &body)?, seen.entity());
+    let (at, own) = (format!("{:016}", seen.position), seen.entity());
+    let row = Row::new("", seen, body);
+    let row = Row { body: row.body.written()?, ..row };
     for about in related::of(rows, seen)?.into_iter().chain([own]) {
         let row = Row { key: [&at, " ", &about].concat(), state: seen.domain().to_owned(), ..row.clone() };
         rows.put(row.about(about));

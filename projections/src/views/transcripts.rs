@@ -67,7 +67,7 @@ pub(super) static QUARANTINE: View = View {
 };
 
 /// A row of a stream. No text: it is read from the private part of the entry at `position`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     /// Of the end: the event that ended it, and how many events count.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -102,7 +102,7 @@ struct Body {
 }
 
 /// What a stream keeps of a job: the last number that counts, and the largest that arrived.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Tally {
     accepted: u64,
     closed: bool,
@@ -127,9 +127,10 @@ fn blank(seen: &Seen<'_>) -> Body {
     }
 }
 
-fn put(rows: &mut Rows<'_>, seen: &Seen<'_>, key: String, state: &str, body: &Body) -> Result<(), Poison> {
+fn put(rows: &mut Rows<'_>, seen: &Seen<'_>, key: String, state: &str, body: Body) -> Result<(), Poison> {
     let at = body.position.unwrap_or(seen.position);
-    let row = Row::new(key, seen, body)?.about(format!("job {}", body.job));
+    let about = format!("job {}", body.job);
+    let row = Row::new(key, seen, body).about(about);
     rows.put(row.state(state).rank(rank(at)));
     Ok(())
 }
@@ -153,12 +154,12 @@ fn tell(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 worker: Some(seen.actor.to_owned()),
                 ..blank(seen)
             };
-            put(rows, seen, at(seen.position), "told", &body)?;
+            put(rows, seen, at(seen.position), "told", body)?;
             tally.accepted = *seq;
         }
         Some(Event::Transcript(Told::Quarantined { reason, seq, worker, .. })) => {
             let kept = Kept { reason: *reason, seq: *seq, worker: worker.clone(), time: seen.time };
-            rows.put(Row::memo(format!("kept {}", seen.position), seen, &kept)?);
+            rows.put(Row::memo(format!("kept {}", seen.position), seen, kept));
             if *reason != Reason::OutOfOrder {
                 return Ok(());
             }
@@ -176,7 +177,7 @@ fn tell(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 released: Some(seen.position),
                 ..blank(seen)
             };
-            return put(rows, seen, at(*position), "released", &body);
+            return put(rows, seen, at(*position), "released", body);
         }
         Some(Event::Transcript(Told::Closed { .. })) => return close(rows, seen, &job, tally),
         Some(Event::Job(event)) if ends(event) && tally.accepted + tally.largest > 0 => {
@@ -184,16 +185,16 @@ fn tell(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
         }
         Some(Event::Preflight(event)) => {
             let body = Body { checks: Some(outcomes(event)), position: Some(seen.position), ..blank(seen) };
-            return put(rows, seen, at(seen.position), "preflight", &body);
+            return put(rows, seen, at(seen.position), "preflight", body);
         }
         _ => return Ok(()),
     }
     gap(rows, seen, &job, &tally)?;
-    rows.put(Row::memo(format!("tally {job}"), seen, &tally)?);
+    rows.put(Row::memo(format!("tally {job}"), seen, tally));
     Ok(())
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     reason: Reason,
     seq: u64,
@@ -211,7 +212,7 @@ fn gap(rows: &mut Rows<'_>, seen: &Seen<'_>, job: &str, tally: &Tally) -> Result
         return Ok(());
     }
     let missing = Some((tally.accepted + 1, tally.largest));
-    put(rows, seen, key, "gap", &Body { missing, position: Some(seen.position), ..blank(seen) })
+    put(rows, seen, key, "gap", Body { missing, position: Some(seen.position), ..blank(seen) })
 }
 
 fn close(rows: &mut Rows<'_>, seen: &Seen<'_>, job: &str, tally: Tally) -> Result<(), Poison> {
@@ -224,8 +225,8 @@ fn close(rows: &mut Rows<'_>, seen: &Seen<'_>, job: &str, tally: Tally) -> Resul
         rows.remove(&gap);
     }
     let (by, events) = (Some(seen.kind.to_owned()), Some(tally.accepted));
-    put(rows, seen, format!("{job} end"), "closed", &Body { by, events, ..blank(seen) })?;
-    rows.put(Row::memo(format!("tally {job}"), seen, &Tally { closed: true, ..tally })?);
+    put(rows, seen, format!("{job} end"), "closed", Body { by, events, ..blank(seen) })?;
+    rows.put(Row::memo(format!("tally {job}"), seen, Tally { closed: true, ..tally }));
     Ok(())
 }
 
@@ -242,7 +243,7 @@ fn set_aside(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 ..blank(seen)
             };
             let state = if *reason == Reason::SecretLooking { "withheld" } else { "quarantined" };
-            put(rows, seen, format!("{job} {}", seen.position), state, &body)
+            put(rows, seen, format!("{job} {}", seen.position), state, body)
         }
         Some(Event::Transcript(Told::Released { position })) => {
             rows.amend(&format!("{job} {position}"), seen, |row, body: &mut Body| {

@@ -25,7 +25,7 @@ pub(super) static VIEW: View = View {
     show,
 };
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     /// What it is entitled to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -47,7 +47,7 @@ struct Body {
     trust: Trust,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Declared {
     capabilities: Vec<String>,
     locality: String,
@@ -56,7 +56,7 @@ struct Declared {
     runtimes: Vec<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Assigned {
     capabilities: Vec<String>,
     position: u64,
@@ -64,7 +64,7 @@ struct Assigned {
     to: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Report {
     health: Health,
     position: u64,
@@ -87,7 +87,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
                 held: BTreeSet::new(),
                 principal: None,
             };
-            rows.put(Row::new(seen.entity_id, seen, &body)?.state("active"));
+            rows.put(Row::new(seen.entity_id, seen, body).state("active"));
             Ok(())
         }
         Some(Event::Worker(event)) => {
@@ -154,7 +154,7 @@ fn held(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &claim::Event) -> Result<()
     free(rows, seen)?;
     if let claim::Event::Acquired { .. } = event {
         let job = super::place(seen.scope, seen.entity_id);
-        rows.put(Row::memo(["job ", &job].concat(), seen, &seen.actor)?);
+        rows.put(Row::memo(["job ", &job].concat(), seen, seen.actor.to_owned()));
         rows.amend_known(seen.actor, seen, |_, body: &mut Body| {
             body.held.insert(job);
         })?;

@@ -21,7 +21,7 @@ pub(super) static QUEUE: Queue = Queue {
 };
 
 /// A host key that is not disabled.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Known {
     current: String,
     observers: Vec<Fact>,
@@ -56,7 +56,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poiso
                 let opening = opening(seen, &waits, &known).fact("current", seen.position, fingerprint);
                 item::open(rows, seen, opening.fact("source", seen.position, source_words(*source)))?;
             }
-            notes::put(rows, seen, &note, &known)
+            notes::put(rows, seen, &note, known)
         }
         host_key::Event::Changed { from, to } => {
             let Some(mut known) = before else { return Ok(()) };
@@ -66,7 +66,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poiso
             known.waits = Some("changed".to_owned());
             let opening = opening(seen, "changed", &known).fact("from", seen.position, from.as_str());
             item::open(rows, seen, opening.fact("current", seen.position, to.as_str()))?;
-            notes::put(rows, seen, &note, &known)
+            notes::put(rows, seen, &note, known)
         }
         host_key::Event::Verified { .. }
         | host_key::Event::Rejected { .. }
@@ -79,7 +79,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poiso
                 notes::remove(rows, &note);
                 return Ok(());
             }
-            notes::put(rows, seen, &note, &known)
+            notes::put(rows, seen, &note, known)
         }
     }
 }

@@ -5,12 +5,13 @@ use super::opening::{Care, Opening};
 use crate::narrative::Evidence;
 use crate::rows::Rows;
 use crate::seen::Seen;
-use crate::view::{Poison, Row, rank, text};
+use crate::view::{Poison, Row, rank};
 use chancery_ledger::domains::Risk;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::hash::ITEM;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Positions that an item cites, and facts of one name that it keeps.
 pub(super) const CITED: usize = 16;
@@ -106,7 +107,7 @@ pub(super) fn open(rows: &mut Rows<'_>, seen: &Seen<'_>, opening: Opening<'_>) -
         Care::Both(action, until) => (Some(action.to_owned()), Some(until)),
     };
     let mut item: Item = match rows.read(&key)? {
-        Some(item) => item,
+        Some(item) => Arc::unwrap_or_clone(item),
         None => {
             let mut ends = opening.ends;
             ends.push(format!("scope {}", opening.scope));
@@ -138,8 +139,9 @@ pub(super) fn open(rows: &mut Rows<'_>, seen: &Seen<'_>, opening: Opening<'_>) -
     for (name, fact) in opening.more {
         add(&mut item, name, fact);
     }
-    let row = Row::new(key.clone(), seen, &item)?.state(opening.queue).about(opening.about).until(until);
-    rows.put(Row { scope: opening.scope, ..row.rank(place(item.risk, item.first.position)) });
+    let rank = place(item.risk, item.first.position);
+    let row = Row::new(key.clone(), seen, item).state(opening.queue).about(opening.about).until(until);
+    rows.put(Row { scope: opening.scope, ..row.rank(rank) });
     Ok(key)
 }
 
@@ -162,11 +164,7 @@ pub(super) fn change(
     key: &str,
     change: impl FnOnce(&mut Item),
 ) -> Result<(), Poison> {
-    let Some(row) = rows.get(key)? else { return Ok(()) };
-    let mut item: Item = row.read()?;
-    change(&mut item);
-    rows.put(Row { body: text(&item)?, changed: seen.position, ..row });
-    Ok(())
+    rows.amend_known(key, seen, |_, item| change(item)).map(|_| ())
 }
 
 /// Adds a fact to an item that is there, without its having happened once more.
@@ -234,7 +232,8 @@ pub(super) fn carry(
             Item { ends, ..shown }
         }
     };
-    let row = Row::new(key, seen, &item)?.state(item.queue.clone()).about(about);
-    rows.put(Row { scope: scope.to_owned(), ..row.rank(place(item.risk, item.first.position)) });
+    let (rank, queue) = (place(item.risk, item.first.position), item.queue.clone());
+    let row = Row::new(key, seen, item).state(queue).about(about).rank(rank);
+    rows.put(Row { scope: scope.to_owned(), ..row });
     Ok(())
 }

@@ -77,7 +77,7 @@ pub(super) fn change_job(
 ) -> Result<(), Poison> {
     let Some(mut known) = job(rows, seen, id)? else { return Ok(()) };
     change(&mut known);
-    notes::put(rows, seen, &job_key(seen.scope, id), &known)
+    notes::put(rows, seen, &job_key(seen.scope, id), known)
 }
 
 /// Whether the event is the last of a job.
@@ -105,7 +105,7 @@ pub(super) fn learn(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Resu
                 worker: None,
                 leases: Vec::new(),
             };
-            notes::put(rows, seen, &job_key(seen.scope, seen.entity_id), &known)
+            notes::put(rows, seen, &job_key(seen.scope, seen.entity_id), known)
         }
         Event::Job(job::Event::FallbackDecided { fallback_used: true, .. }) => {
             change_job(rows, seen, seen.entity_id, |job| job.mode = job::Mode::LocalDev)
@@ -172,7 +172,7 @@ pub(super) fn kill(
         notes::remove(rows, &key);
         return Ok(());
     }
-    notes::put(rows, seen, &key, &kills)
+    notes::put(rows, seen, &key, kills)
 }
 
 /// The scope and those above it, the nearest first.

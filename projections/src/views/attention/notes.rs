@@ -4,25 +4,20 @@
 //! ~chain scope /acme -> newest item <-> older item <-> …     each link names its neighbours: nothing is searched
 //! ```
 
+use crate::body::Keep;
 use crate::rows::Rows;
 use crate::seen::Seen;
 use crate::view::{Poison, Row};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// What was noted under a key.
-pub(super) fn get<T: DeserializeOwned>(rows: &Rows<'_>, key: &str) -> Result<Option<T>, Poison> {
+pub(super) fn get<T: Keep + Clone>(rows: &Rows<'_>, key: &str) -> Result<Option<T>, Poison> {
     rows.memo(key)
 }
 
 /// Notes something; what stood under the key is replaced.
-pub(super) fn put<T: Serialize>(
-    rows: &mut Rows<'_>,
-    seen: &Seen<'_>,
-    key: &str,
-    value: &T,
-) -> Result<(), Poison> {
-    rows.put(Row::memo(key, seen, value)?);
+pub(super) fn put<T: Keep>(rows: &mut Rows<'_>, seen: &Seen<'_>, key: &str, value: T) -> Result<(), Poison> {
+    rows.put(Row::memo(key, seen, value));
     Ok(())
 }
 
@@ -31,7 +26,7 @@ pub(super) fn remove(rows: &mut Rows<'_>, key: &str) {
     rows.forget(key);
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Link {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     newer: Option<String>,
@@ -54,10 +49,10 @@ pub(super) fn push(rows: &mut Rows<'_>, seen: &Seen<'_>, chain: &str, item: &str
     if let Some(older) = &older {
         let key = link(chain, older);
         let before: Link = get(rows, &key)?.unwrap_or_default();
-        put(rows, seen, &key, &Link { newer: Some(item.to_owned()), ..before })?;
+        put(rows, seen, &key, Link { newer: Some(item.to_owned()), ..before })?;
     }
-    put(rows, seen, &link(chain, item), &Link { newer: None, older })?;
-    put(rows, seen, &["chain ", chain].concat(), &item)
+    put(rows, seen, &link(chain, item), Link { newer: None, older })?;
+    put(rows, seen, &["chain ", chain].concat(), item.to_owned())
 }
 
 /// Takes an item out of a chain.
@@ -68,15 +63,15 @@ pub(super) fn unlink(rows: &mut Rows<'_>, seen: &Seen<'_>, chain: &str, item: &s
     if let Some(older) = &older {
         let key = link(chain, older);
         let before: Link = get(rows, &key)?.unwrap_or_default();
-        put(rows, seen, &key, &Link { newer: newer.clone(), ..before })?;
+        put(rows, seen, &key, Link { newer: newer.clone(), ..before })?;
     }
     match (&newer, &older) {
         (Some(newer), _) => {
             let key = link(chain, newer);
             let before: Link = get(rows, &key)?.unwrap_or_default();
-            put(rows, seen, &key, &Link { older: older.clone(), ..before })?;
+            put(rows, seen, &key, Link { older: older.clone(), ..before })?;
         }
-        (None, Some(older)) => put(rows, seen, &["chain ", chain].concat(), older)?,
+        (None, Some(older)) => put(rows, seen, &["chain ", chain].concat(), older.clone())?,
         (None, None) => remove(rows, &["chain ", chain].concat()),
     }
     Ok(())

@@ -22,7 +22,7 @@ pub(super) static QUEUE: Queue = Queue {
 };
 
 /// A lease that is not over.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Known {
     expires: i64,
     grant: String,
@@ -91,7 +91,7 @@ fn lease(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &LeaseEvent) -> Result<(),
             resolved: false,
             worker: seen.actor.to_owned(),
         };
-        return notes::put(rows, seen, &note, &known);
+        return notes::put(rows, seen, &note, known);
     }
     let Some(mut known) = notes::get::<Known>(rows, &note)? else { return Ok(()) };
     if let LeaseEvent::Resolved { .. } = event {
@@ -101,7 +101,7 @@ fn lease(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &LeaseEvent) -> Result<(),
             item::close(rows, seen, &key)?;
         }
         known::change_job(rows, seen, &known.job, |job| job.leases.push(seen.entity_id.to_owned()))?;
-        return notes::put(rows, seen, &note, &known);
+        return notes::put(rows, seen, &note, known);
     }
     notes::remove(rows, &note);
     known::change_job(rows, seen, &known.job, |job| job.leases.retain(|lease| lease != seen.entity_id))?;

@@ -22,7 +22,7 @@ pub(super) static QUEUE: Queue = Queue {
 };
 
 /// Something that was stopped and not restored.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Stop {
     id: String,
     /// The item that it has, when a drill showed it.
@@ -66,8 +66,8 @@ fn stop(rows: &mut Rows<'_>, seen: &Seen<'_>, what: &str) -> Result<(), Poison> 
     let (id, scope) = (seen.entity_id.to_owned(), seen.scope.to_owned());
     let stop = Stop { id, item: None, position: seen.position, scope, what: what.to_owned() };
     let key = stop_key(seen, what);
-    notes::put(rows, seen, &key, &stop)?;
-    notes::put(rows, seen, &format!("stopped {}", seen.position), &key)
+    notes::put(rows, seen, &key, stop)?;
+    notes::put(rows, seen, &format!("stopped {}", seen.position), key)
 }
 
 /// It goes on: what was noted is forgotten, and so is its item.
@@ -110,7 +110,7 @@ fn recorded(rows: &mut Rows<'_>, seen: &Seen<'_>, name: &str, passed: bool) -> R
                 .fact("id", stop.position, &stop.id)
                 .fact("drill", seen.position, seen.entity_id);
         stop.item = Some(item::open(rows, seen, opening)?);
-        notes::put(rows, seen, &key, &stop)?;
+        notes::put(rows, seen, &key, stop)?;
     }
     match passed {
         // It passes here, and so what did not pass here or above is resolved.

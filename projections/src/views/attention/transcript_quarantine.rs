@@ -55,7 +55,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poiso
             };
             let key = item::open(rows, seen, opening)?;
             if *reason != Reason::SecretLooking {
-                notes::put(rows, seen, &format!("quarantined {}", seen.position), &key)?;
+                notes::put(rows, seen, &format!("quarantined {}", seen.position), key)?;
             }
             Ok(())
         }

@@ -17,7 +17,7 @@ pub(super) static QUEUE: Queue =
     Queue { name: "worker_health", question: "Which workers are not fit for work?", fold, also, tell };
 
 /// A worker that is not revoked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Known {
     /// What was said of its health last, by which entry.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -83,7 +83,7 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poiso
     {
         open(rows, seen, &about, cause, position, &known)?;
     }
-    notes::put(rows, seen, &note, &known)
+    notes::put(rows, seen, &note, known)
 }
 
 fn open(

@@ -8,6 +8,7 @@ use chancery_ledger::domains::host_key::Event as HostKey;
 use chancery_ledger::domains::switch::{Event as Switch, Target};
 use chancery_ledger::domains::{Event, drill, ledger, preflight, role, scope};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A change of one entity.
 #[derive(Debug, Default)]
@@ -71,7 +72,12 @@ impl Change {
 }
 
 /// The status of an entity as it stands.
-pub(super) fn known(rows: &Rows<'_>, seen: &Seen<'_>, kind: &str, id: &str) -> Result<Option<Body>, Poison> {
+pub(super) fn known(
+    rows: &Rows<'_>,
+    seen: &Seen<'_>,
+    kind: &str,
+    id: &str,
+) -> Result<Option<Arc<Body>>, Poison> {
     rows.read(&key(kind, seen.scope, id))
 }
 
@@ -156,7 +162,7 @@ fn host_key(rows: &Rows<'_>, seen: &Seen<'_>, event: &HostKey) -> Result<Change,
                 let begun = Change::begin("host_key", seen.entity_id, "bootstrap").barred(&[seen.actor]);
                 return Ok(Change { fact, ..begun });
             };
-            let mut barred = if before.fact == fact { before.barred } else { BTreeSet::new() };
+            let mut barred = if before.fact == fact { before.barred.clone() } else { BTreeSet::new() };
             if barred.len() < 16 {
                 barred.insert(seen.actor.to_owned());
             }
@@ -177,7 +183,7 @@ fn switch(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Switch) -> Result<Change
     let memo = format!("stop {}", seen.scope);
     let id = match event {
         Switch::Engaged { target: Target::Scope } => {
-            rows.put(Row::memo(memo, seen, &seen.entity_id)?);
+            rows.put(Row::memo(memo, seen, seen.entity_id.to_owned()));
             seen.entity_id.to_owned()
         }
         Switch::Cleared { target: Target::Scope } => {

@@ -31,7 +31,7 @@ pub(super) static VIEW: View = View {
 /// The fact of a job that a kill switch cancelled.
 const STOPPED: &str = "kill_switch";
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Body {
     /// Principals that the separation rule keeps from what it waits for.
     barred: BTreeSet<String>,
@@ -130,8 +130,7 @@ fn apply(rows: &mut Rows<'_>, seen: &Seen<'_>, change: Change) -> Result<(), Poi
                 barred: BTreeSet::new(),
                 fact: None,
             };
-            // The body is written once, when everything is in it.
-            let row = Row::new(key, seen, &())?.about(format!("{} {}", change.kind, change.id));
+            let row = Row::new(key, seen, ()).about(format!("{} {}", change.kind, change.id));
             (Row { scope: change.scope.clone().unwrap_or_else(|| seen.scope.to_owned()), ..row }, body)
         }
     };
@@ -163,7 +162,7 @@ fn apply(rows: &mut Rows<'_>, seen: &Seen<'_>, change: Change) -> Result<(), Poi
     row.until = body.evidence.until;
     row.rank = crate::view::rank(seen.position);
     row.changed = seen.position;
-    row.body = crate::view::text(&body)?;
+    row.body = crate::body::Body::of(body, row.body.bytes().max(seen.bytes));
     rows.put(row);
     Ok(())
 }

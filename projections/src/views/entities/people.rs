@@ -19,7 +19,7 @@ pub(super) fn principal(rows: &Rows<'_>, seen: &Seen<'_>, event: &Principal) -> 
         Principal::Suspended {} => own.now("suspended").barred(&[seen.actor]),
         Principal::Revoked {} => {
             let before = known(rows, seen, "principal", id)?;
-            let related = before.map(|body| body.related).unwrap_or_default();
+            let related = before.map(|body| body.related.clone()).unwrap_or_default();
             let mut all = vec![own.over("revoked")];
             // Its keys and tokens end with it, without entries of their own.
             for kind in ["key", "token"] {
@@ -55,7 +55,8 @@ pub(super) fn token(rows: &Rows<'_>, seen: &Seen<'_>, event: &Token) -> Result<V
         let token = Change::begin("token", seen.entity_id, "live").saw(Word::Whole, Some(*expires));
         let token = token.gains([format!("principal {principal}")]);
         // What expired makes room for it.
-        let before = known(rows, seen, "principal", principal)?.map(|body| body.related).unwrap_or_default();
+        let before =
+            known(rows, seen, "principal", principal)?.map(|body| body.related.clone()).unwrap_or_default();
         let mut gone = Vec::new();
         for id in ids(&before, "token") {
             let end = known(rows, seen, "token", id)?.and_then(|body| body.evidence.until);
@@ -83,7 +84,7 @@ pub(super) fn hold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Hold) -> Result
             Change { fact: Some(action.to_owned()), ..opened.barred(&[seen.actor]) }
         }
         Hold::Approved {} => {
-            rows.put(Row::memo(format!("approved {}", seen.position), seen, &seen.entity_id)?);
+            rows.put(Row::memo(format!("approved {}", seen.position), seen, seen.entity_id.to_owned()));
             own.now("approved")
         }
         Hold::Denied {} => own.over("denied"),

@@ -16,7 +16,7 @@ use chancery_ledger::domains::worker::{Event as Worker, Health};
 use std::collections::BTreeSet;
 
 fn related(rows: &Rows<'_>, seen: &Seen<'_>, kind: &str, id: &str) -> Result<BTreeSet<String>, Poison> {
-    Ok(known(rows, seen, kind, id)?.map(|body| body.related).unwrap_or_default())
+    Ok(known(rows, seen, kind, id)?.map(|body| body.related.clone()).unwrap_or_default())
 }
 
 /// A capability is enabled when it is so somewhere; the scopes are what it is connected with.
