@@ -47,4 +47,5 @@ mod tidy;
 mod vectors;
 mod views;
 mod work;
+mod worker_run;
 mod workers;

@@ -5,6 +5,8 @@ use crate::client::{Ask, Who, ask, must, read_key};
 use crate::desk::Desk;
 use crate::diagnostic::Diagnostic;
 use crate::output::printable;
+use crate::pace::Pace;
+use crate::patience::Stop;
 use crate::provider::Config;
 use crate::work::{Seen, Work};
 use chancery_ledger::Code;
@@ -68,13 +70,9 @@ pub(super) fn work(cast: &Cast<'_>, ada: &Who, otto: &Who, acme: &Scope) -> Resu
     ];
     let receipt = must(ledger, otto, Ask::with("grant.issue", acme, "g-1", arguments))?;
     cast.tell(&receipt, "otto grants hand one credential, for this job, once, for ten minutes");
-    let job = Work {
-        desk: Desk::Near(ledger, &hand),
-        worker: "hand",
-        scope: acme,
-        job: "facts-1".to_owned(),
-        ttl_ms: 60_000,
-    };
+    let pace = Pace::new(60_000, &Stop::default());
+    let desk = Desk::Near(ledger, &hand);
+    let job = Work { desk, worker: "hand", scope: acme, job: "facts-1".to_owned(), pace: &pace };
     match job.see_through(&Config::synthetic(), &cast.keys.join("fingerprint.key"))? {
         Seen::Answer(said) if said.no().is_none() => cast.told(
             said.entries.iter().map(|entry| entry.position),
@@ -87,6 +85,7 @@ pub(super) fn work(cast: &Cast<'_>, ada: &Who, otto: &Who, acme: &Scope) -> Resu
         Seen::NothingGiven(_, failure) => {
             out.say(&format!("  the provider gave nothing: {}", failure.sentence()))
         }
+        Seen::Blocked(checks) => out.say(&format!("  these checks did not pass: {}", checks.join(", "))),
     }
     let again = vec![
         ("fence", Value::Int(1)),
