@@ -16,6 +16,7 @@ mod output;
 mod provider;
 mod record;
 mod remote;
+mod targets;
 mod work;
 
 use clap::Parser;
