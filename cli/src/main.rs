@@ -25,6 +25,7 @@ mod remote;
 mod said;
 mod shift;
 mod signals;
+mod targets;
 mod work;
 
 use clap::Parser;

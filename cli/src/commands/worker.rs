@@ -126,7 +126,8 @@ fn list(place: &Place, out: &Output) -> Outcome {
 /// Prints what came of a job, and gives the exit code.
 fn seen((job, seen): &(String, Seen), out: &Output) -> Outcome {
     match seen {
-        Seen::Answer(said) => told(said, out),
+        // Nothing that a worker asks for is ever held, in whatever scope.
+        Seen::Answer(said) => told(said, &Scope::root(), out),
         Seen::NothingGiven(lease, failure) => Ok(nothing_given(lease, *failure, out)),
         Seen::Blocked(checks) => {
             if out.json {
