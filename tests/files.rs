@@ -276,7 +276,9 @@ fn what_an_auditor_names_is_neither_replaced_nor_read_without_end() {
     let home = begun();
     home.expect(YES, &["export", "--out", "a.chancery"]);
     let export = text(&home, "a.chancery");
-    let verify = |more: &[&str]| [&["verify", "a.chancery", "--pin", "link.pin"], more].concat();
+    fn verify<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["verify", "a.chancery", "--pin", "link.pin"], more].concat()
+    }
     std::os::unix::fs::symlink("ledger.pin", home.path("link.pin")).expect("a link");
     for file in ["a.chancery", "ledger.pin", "/dev/full"] {
         let ran = home.expect(USAGE, &verify(&["--report", file]));

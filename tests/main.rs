@@ -49,4 +49,5 @@ mod tidy;
 mod vectors;
 mod views;
 mod work;
+mod worker_run;
 mod workers;

@@ -8,6 +8,8 @@ use super::trust::{grant, submission};
 use crate::desk::Desk;
 use crate::diagnostic::Diagnostic;
 use crate::known_hosts;
+use crate::pace::Pace;
+use crate::patience::Stop;
 use crate::provider::Config;
 use crate::work::{Seen as Ended, Work};
 use chancery_ledger::format::json::Value;
@@ -19,16 +21,12 @@ const SHOWN: usize = 2;
 
 /// Has `hand` see a job through, and gives the entries that came of it. The one place that knows how a worker works.
 pub(super) fn see_through(cast: &Cast<'_>, job: &str) -> Result<Vec<Seen>, Diagnostic> {
-    let from = cast.size()?;
-    let work = Work {
-        desk: Desk::Near(cast.ledger, cast.who("hand")?),
-        worker: "hand",
-        scope: &cast.acme,
-        job: job.to_owned(),
-        ttl_ms: HELD,
-    };
+    let (from, pace) = (cast.size()?, Pace::new(HELD, &Stop::default()));
+    let desk = Desk::Near(cast.ledger, cast.who("hand")?);
+    let work = Work { desk, worker: "hand", scope: &cast.acme, job: job.to_owned(), pace: &pace };
     match work.see_through(&Config::synthetic(), &cast.paths.fingerprint_key())? {
         Ended::Answer(_) => cast.since(from),
+        Ended::Blocked(checks) => Err(broken(&format!("these checks did not pass: {}", checks.join(", ")))),
         Ended::NothingGiven(_, failure) => Err(broken(failure.sentence())),
     }
 }
