@@ -86,12 +86,13 @@ pub(crate) struct LedgerTime {
 }
 
 impl LedgerTime {
-    /// Ledger time after the entry of instant `last`; `None` when there is none.
-    pub(crate) fn start(clock: Clock, last: Option<i64>) -> Self {
+    /// Ledger time after the entry of instant `last`; `None` when there is none. So far may the wall clock be
+    /// behind as it was `confirmed` to be.
+    pub(crate) fn start(clock: Clock, last: Option<i64>, confirmed: i64) -> Self {
         let (wall, monotonic) = (clock.wall(), clock.monotonic());
-        let behind = last.map_or(0, |last| last - wall);
+        let behind = last.map_or(0, |last| last.saturating_sub(confirmed).saturating_sub(wall));
         let suspect = (behind > BEHIND_MS)
-            .then(|| format!("the wall clock is {} s before the last entry", behind / 1000));
+            .then(|| format!("the wall clock is {} s earlier than the last entry allows", behind / 1000));
         Self { clock, last: last.unwrap_or(0), wall, monotonic, suspect }
     }
 

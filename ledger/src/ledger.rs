@@ -199,7 +199,7 @@ impl Ledger {
         let reader = Reader::open(&paths.store())?;
         let answered = Answered::open(&paths.index(), &reader, 0)?;
         let over = Over::open(&reader)?;
-        let mut time = LedgerTime::start(clock.clone(), None);
+        let mut time = LedgerTime::start(clock.clone(), None, 0);
         let now = time.now();
         let fingerprints = store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?;
         let mut door = Door {
@@ -296,7 +296,7 @@ impl Ledger {
             anchor.write(&head)?;
             trace.step(Step::Anchored { size });
         }
-        let time = LedgerTime::start(clock.clone(), Some(world.time));
+        let time = LedgerTime::start(clock.clone(), Some(world.time), world.behind);
         let mut entropy = Entropy::default();
         // A new key would find nothing of what was handed out under the old one.
         let fingerprints = if world.leases.has_handed_out() {

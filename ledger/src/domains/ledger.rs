@@ -8,7 +8,7 @@
 //! 2. What it sets never changes in an epoch.
 
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
-use super::{Asked, Draft, Refusal, World};
+use super::{Asked, Draft, Meta, Refusal, World};
 use crate::format::hash::Digest;
 use crate::format::ids::PrincipalId;
 use crate::format::key::PublicKey;
@@ -222,23 +222,30 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
     },
 ];
 
-pub(super) fn evolve(world: &mut World, event: &Event) {
-    if let Event::Opened(settings) = event {
-        assert!(world.settings.is_none(), "a ledger is opened once");
-        if let Some(administrator) = &settings.administrator {
-            super::principal::found(world, &administrator.id);
-            super::key::found(
-                world,
-                administrator.id.as_str(),
-                administrator.public,
-                super::key::Use::Request,
-            );
-        }
-        if let Some(public) = settings.system_key {
-            super::key::found(world, super::principal::SYSTEM, public, super::key::Use::Entry);
-        }
-        world.settings = Some((**settings).clone());
+pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
+    match event {
+        Event::Opened(settings) => opened(world, settings),
+        // Ledger time waits for a clock that was set back: so long must a start not take it for suspect.
+        Event::ClockConfirmed { wall } => world.behind = meta.time.saturating_sub(*wall).max(0),
+        Event::Snapshotted { .. } => {}
     }
+}
+
+fn opened(world: &mut World, settings: &Settings) {
+    assert!(world.settings.is_none(), "a ledger is opened once");
+    if let Some(administrator) = &settings.administrator {
+        super::principal::found(world, &administrator.id);
+        super::key::found(
+            world,
+            administrator.id.as_str(),
+            administrator.public,
+            super::key::Use::Request,
+        );
+    }
+    if let Some(public) = settings.system_key {
+        super::key::found(world, super::principal::SYSTEM, public, super::key::Use::Entry);
+    }
+    world.settings = Some(settings.clone());
 }
 
 pub(super) fn decide(action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, Refusal> {

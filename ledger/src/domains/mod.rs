@@ -463,7 +463,7 @@ impl World {
     /// The event's own effect; what it ended goes to `ended`. Total over events that `decide` made.
     fn evolve(&mut self, meta: &Meta<'_>, event: &Event, ended: &mut Vec<Ended>) {
         match event {
-            Event::Ledger(event) => ledger::evolve(self, event),
+            Event::Ledger(event) => ledger::evolve(self, meta, event),
             Event::Scope(event) => scope::evolve(self, meta, event, ended),
             Event::Principal(event) => principal::evolve(self, meta, event, ended),
             Event::Key(event) => key::evolve(self, meta, event, ended),

@@ -21,6 +21,8 @@ pub struct World {
     pub time: i64,
     /// Content address of the last of them.
     pub address: Digest,
+    /// How far the wall clock was behind `time` when an operator last confirmed it, in milliseconds.
+    pub behind: i64,
     /// Next `n` of each counting scope.
     pub counts: BTreeMap<String, u64>,
     /// What `ledger.opened` set.
@@ -63,6 +65,7 @@ impl Default for World {
             position: 0,
             time: 0,
             address: Digest::ZERO,
+            behind: 0,
             counts: BTreeMap::new(),
             settings: None,
             scopes: scope::State::default(),
