@@ -1,14 +1,16 @@
 //! Are secrets found, and nothing else? Samples of each detector, ten thousand benign bodies, and where a find points.
 
 use crate::harness::root;
+use crate::harness::site::{Site, code};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use chancery_ledger::format::json::Value;
-use chancery_ledger::secrets::{DETECTORS, in_text, in_value};
+use chancery_ledger::secrets::{DETECTORS, in_name, in_text, in_value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const MEMBER: &str = "secret_member";
+const FINGERPRINT: &str = "fingerprint=SHA256:EhtHb1kF8G7j5R2Tu3ifgOHpuBSpQcWn9OjoEWepNQA";
 
 struct Sample {
     line: usize,
@@ -380,5 +382,52 @@ fn no_cut_of_a_sample_is_too_much_for_a_detector() {
             let (head, tail) = text.split_at(at);
             let _ = (in_string(head), in_string(tail));
         }
+    }
+}
+
+#[test]
+fn an_id_or_a_scope_with_a_secret_in_it_reaches_no_disk() {
+    let hex = "3f9a1c7be05d2846b1f07c9e4ad85236".repeat(2);
+    let names = [
+        ("digitalocean_token", format!("dop_v1_{hex}")),
+        ("databricks_token", format!("dapi{}", &hex[..32])),
+        ("gitlab_token", format!("glpat-{}", &hex[..24])),
+        ("slack_token", format!("xoxb-{}", &hex[..30])),
+        ("openai_key", format!("sk-{}", &hex[..40])),
+        ("mailgun_key", format!("key-{}", &hex[..32])),
+        ("huggingface_token", format!("hf_{}", &hex[..34])),
+        ("shopify_token", format!("shpat_{}", &hex[..32])),
+    ];
+    let site = Site::new();
+    assert_eq!(site.run(&["init", "--name", "ids.example", "--no-token", "--stage", "test"]).code, 0);
+    for (detector, name) in &names {
+        let host = format!("ssh-ed25519:{name}:22");
+        let tool = ["do", "capability.register", "--id", name, "risk=low"];
+        let key = ["do", "host_key.observe", "--id", &host, "source=known_hosts", FINGERPRINT];
+        let within = ["do", "scope.create", "--id", name];
+        for args in [&tool[..], &key[..], &within[..]] {
+            let ran = site.run(args);
+            assert_eq!((ran.code, code(&ran).as_str()), (2, "secret_in_arguments"), "{args:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains(detector) && ran.stderr.contains("/entity/id"), "{}", ran.stderr);
+            assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(&hex[..20]), "the value is told");
+        }
+        // Only some forms are segments of a scope.
+        if !name.contains('_') {
+            let scope = format!("/{name}/x");
+            let ran = site.run(&["do", "capability.register", "--id", "tool", "risk=low", "--scope", &scope]);
+            assert_eq!(code(&ran), "secret_in_arguments", "{}", ran.stderr);
+            assert!(ran.stderr.contains("/scope") && ran.stderr.contains(detector), "{}", ran.stderr);
+        }
+    }
+    let here = site.path("l");
+    for file in std::fs::read_dir(&here).expect("the ledger").map(|file| file.expect("a file").path()) {
+        let bytes = std::fs::read(&file).expect("bytes");
+        assert!(!bytes.windows(20).any(|w| w == &hex.as_bytes()[..20]), "{} holds one", file.display());
+    }
+    // Names that only look a little like it.
+    for id in [&hex[..], "dop_v1_x", "sk-ecdsa-key", "key-of-the-door", "password:secret-store", "hf_model"] {
+        assert_eq!(in_name(id), None, "{id}");
+        let ran = site.run(&["do", "capability.register", "--id", id, "risk=low"]);
+        assert_eq!(ran.code, 0, "{id}: {}", ran.stderr);
     }
 }

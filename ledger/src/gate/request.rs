@@ -125,6 +125,19 @@ pub fn args_bytes(args: &Value) -> Result<Vec<u8>, Invalid> {
     Ok(bytes)
 }
 
+/// What stands in a leaf for ever: not even its place says more than the detector.
+fn without_secret(pointer: &str, text: &str) -> Result<(), Invalid> {
+    match secrets::in_name(text) {
+        None => Ok(()),
+        Some(detector) => Err(Invalid {
+            code: Code::SecretInArguments,
+            pointer: pointer.to_owned(),
+            message: format!("what stands at `{pointer}` looks like a secret: {detector}"),
+            hint: "take another name: ids and scopes are in the record for ever".to_owned(),
+        }),
+    }
+}
+
 /// Checks the parts of a request against the declaration of its action.
 pub fn new_request(
     action: &str,
@@ -147,6 +160,8 @@ pub fn new_request(
             },
         });
     };
+    without_secret("/scope", scope.as_str())?;
+    without_secret("/entity/id", id.unwrap_or_default())?;
     spec.check(&args)?;
     let tainted = secrets::in_value(&args, "/args");
     if let Some(found) = tainted.as_ref().filter(|_| !RELAYS.contains(&spec.id)) {

@@ -43,6 +43,12 @@ pub fn in_text(text: &str) -> Option<&'static str> {
     scan(text.as_bytes()).map(|hit| hit.name)
 }
 
+/// The name of the detector that knows the secret in an id or a scope by its own form. What is around it says nothing
+/// there: ids are full of names, marks and hex.
+pub fn in_name(text: &str) -> Option<&'static str> {
+    scan(text.as_bytes()).filter(|hit| hit.sure).map(|hit| hit.name)
+}
+
 /// The first secret in a value: in its strings, also in those that are JSON themselves, in its names, and under names
 /// such as `password`. `pointer` is the place of the value.
 pub fn in_value(value: &Value, pointer: &str) -> Option<Found> {
