@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::format::checkpoint::Checkpoint;
 use crate::format::hash::Digest;
 use crate::format::tree::{self, Frontier, Hash, TILE_HEIGHT};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// A connection that reads.
@@ -67,18 +68,59 @@ fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }
 
+/// Connects for reading. A reader of a WAL needs its shared memory, which a read-only open cannot make; `query_only`
+/// keeps it from writing later. Where nothing can be made beside the store, it is read as a file that nobody changes.
+fn connect(path: &Path) -> Result<Connection> {
+    let first = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .and_then(|conn| conn.query_row("PRAGMA schema_version", [], |_| Ok(())).map(|()| conn));
+    let error = match first {
+        Ok(conn) => return Ok(conn),
+        Err(error) => error,
+    };
+    let closed = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    );
+    if !closed || std::fs::File::open(path).is_err() {
+        return Err(error.into());
+    }
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    // What stands in the WAL is not in the file yet: without it, entries that were released would be missing.
+    if std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+        let text = format!(
+            "`{}` holds entries that only whoever may write beside it can read: copy the ledger's directory and \
+             its anchor to where you may write, and read the copy",
+            Path::new(&wal).display()
+        );
+        return Err(Error::new(Code::Io, text));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Ok(Connection::open_with_flags(immutable(path), flags)?)
+}
+
+/// The URI under which SQLite takes a file as it stands, without lock and shared memory.
+fn immutable(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
 impl Reader {
     /// Opens a store for reading; a server may be writing it.
     pub fn open(path: &Path) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        // A reader of a WAL needs its shared memory, which a read-only open cannot make; `query_only` keeps it
-        // from writing. On a medium that is read-only altogether, the plain read-only open is what there is.
-        let conn = Connection::open_with_flags(path, flags).or_else(|_| {
-            Connection::open_with_flags(
-                path,
-                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )
-        })?;
+        let conn = connect(path)?;
         harden(&conn)?;
         conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
         conn.busy_timeout(std::time::Duration::from_secs(5))?;
