@@ -25,6 +25,7 @@ use crate::stats::Stats;
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
@@ -116,6 +117,18 @@ impl Options {
     }
 }
 
+/// Makes a directory that only its owner can look into; one that is there stays as it is.
+fn make_private(dir: &std::path::Path) -> Result<()> {
+    let io = |error| Error::io("create", dir, error);
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).map_err(io)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(dir).map_err(io)
+}
+
 /// Key files and verifier of a new log.
 fn make_keys(
     paths: &Paths,
@@ -123,7 +136,7 @@ fn make_keys(
     entropy: &mut Entropy,
 ) -> Result<(PrivateKey, Option<PrivateKey>)> {
     let origin = Origin::new(&genesis.name, 1);
-    fs::create_dir_all(&paths.keys).map_err(|e| Error::io("create", &paths.keys, e))?;
+    make_private(&paths.keys)?;
     let seed = zeroize::Zeroizing::new(entropy.take::<32>()?);
     store::write_secret(&paths.log_key(), &key::log_key_file(&origin, &seed))?;
     let log_key = PrivateKey::from_seed(&seed);
@@ -159,6 +172,7 @@ impl Ledger {
     pub fn create(options: Options, genesis: &Genesis) -> Result<Self> {
         let paths = options.paths.clone();
         let (clock, trace) = options.switches(genesis.stage);
+        paths.check_apart()?;
         for path in [&paths.dir, &paths.keys] {
             let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
             if occupied || paths.anchor.exists() {
@@ -167,7 +181,7 @@ impl Ledger {
                 return Err(Error::new(Code::DirectoryNotEmpty, text));
             }
         }
-        fs::create_dir_all(&paths.dir).map_err(|e| Error::io("create", &paths.dir, e))?;
+        make_private(&paths.dir)?;
         let lock = Lock::take(&paths.lock())?;
         let mut entropy = Entropy::default();
         let (log_key, entry_key) = make_keys(&paths, genesis, &mut entropy)?;
@@ -255,6 +269,7 @@ impl Ledger {
             let text = format!("`{}` holds no ledger", paths.dir.display());
             return Err(Error::new(Code::NotALedger, text));
         }
+        paths.check_apart()?;
         let lock = Lock::take(&paths.lock())?;
         make_room(&paths)?;
         let (origin, log_key) = read_log_key(&paths)?;

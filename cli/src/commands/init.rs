@@ -15,6 +15,7 @@ use chancery_ledger::store::{Anchor, Paths, read_secret, write_new, write_secret
 use chancery_ledger::verify::Pin;
 use chancery_ledger::{Code, Entropy, Error, Genesis, Ledger};
 use serde::Serialize;
+use std::os::unix::fs::MetadataExt as _;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -115,6 +116,13 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         max_silence_ms: max_silence_ms.map_err(|e| Diagnostic::usage(format!("`--max-silence-ms`: {e}")))?,
     };
     let ledger = create(&paths, &plan)?;
+    let open = |dir: &std::path::Path| dir.metadata().is_ok_and(|found| found.mode() & 0o077 != 0);
+    for dir in [&paths.dir, &paths.keys].into_iter().filter(|dir| open(dir)) {
+        out.talk(&format!(
+            "warning: `{0}` was there before, and others may look into it: `chmod 700 {0}` if they must not",
+            dir.display()
+        ));
+    }
     let origin = ledger.origin().clone();
     let token = match args.no_token {
         true => None,

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use zeroize::Zeroizing;
 
 /// Paths of a ledger: its directory, and beside it, never inside, keys and anchor.
@@ -22,12 +23,45 @@ pub struct Paths {
 }
 
 fn beside(dir: &Path, suffix: &str) -> PathBuf {
+    // `.` and `..` have no name of their own: what is beside them is beside what they stand for.
+    let dir = &match dir.file_name() {
+        Some(_) => dir.to_owned(),
+        None => dir.canonicalize().unwrap_or_else(|_| dir.to_owned()),
+    };
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     dir.with_file_name(name)
 }
 
+/// Where a path leads, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for ancestor in absolute.ancestors() {
+        if let Ok(found) = ancestor.canonicalize() {
+            return found.join(absolute.strip_prefix(ancestor).unwrap_or(Path::new("")));
+        }
+    }
+    absolute
+}
+
 impl Paths {
+    /// Refuses keys or an anchor within the ledger directory: a copy of it would carry them, and an older one, put
+    /// back with its anchor, would not be known for one.
+    pub(crate) fn check_apart(&self) -> Result<()> {
+        let dir = resolved(&self.dir);
+        for (what, path, flag) in [("anchor", &self.anchor, "--anchor"), ("keys", &self.keys, "--keys")] {
+            if resolved(path).starts_with(&dir) {
+                let text = format!(
+                    "`{}` ({what}) lies within the ledger directory `{}`: name a place outside it with `{flag}`",
+                    path.display(),
+                    self.dir.display()
+                );
+                return Err(Error::new(Code::MalformedValue, text));
+            }
+        }
+        Ok(())
+    }
+
     /// The paths that a ledger in `dir` has unless something else is said.
     pub fn of(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), anchor: beside(dir, ".anchor"), keys: beside(dir, ".keys") }
@@ -98,14 +132,21 @@ pub(super) fn sync_parent(path: &Path) -> Result<()> {
 
 /// Writes a file whole or not at all: beside it, synced, then renamed over it.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(format!(".{}-{}.new", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
     let beside = path.with_file_name(name);
     let io = |error| Error::io("write", path, error);
-    let mut file = File::create(&beside).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.sync_all().map_err(io)?;
-    std::fs::rename(&beside, path).map_err(io)?;
+    // A name of its own that must be new: nobody else's file is written to, nor what a link leads to.
+    let mut file = File::create_new(&beside).map_err(io)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&beside, path));
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&beside);
+        return Err(io(error));
+    }
     sync_parent(path)
 }
 
@@ -123,7 +164,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
     let mut bytes = read_private(path, 4096)?;
     String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
         drop(Zeroizing::new(error.into_bytes()));
-        Error::new(Code::KeyFileInvalid, format!("`{}` is not a key file", path.display()))
+        Error::new(Code::KeyFileInvalid, format!("`{}` is neither a key file nor a token file: it is not text", path.display()))
     })
 }
 
