@@ -5,8 +5,11 @@ use crate::diagnostic::Outcome;
 use crate::exit;
 use crate::output::Output;
 use crate::record::Far;
-use chancery_ledger::format::checkpoint::Note;
+use chancery_ledger::domains::{Event, ledger, parse_event};
+use chancery_ledger::format::checkpoint::{Note, Signed};
 use chancery_ledger::format::encoding::hex;
+use chancery_ledger::format::entry;
+use chancery_ledger::format::key::LogVerifier;
 use chancery_ledger::store::{Anchor, Paths, Reader};
 use chancery_ledger::{Code, Error};
 use serde::Serialize;
@@ -32,10 +35,31 @@ pub(crate) fn newest(paths: &Paths) -> Result<Note, Error> {
     })
 }
 
-/// What a ledger has stored, and the head that was released last: every entry under it is there.
+/// The log key that entry 0 names; `None` where nothing is stored yet.
+pub(crate) fn log_key(reader: &Reader) -> Result<Option<LogVerifier>, Error> {
+    let Some(leaf) = reader.leaf(0)? else { return Ok(None) };
+    let damaged = || Error::new(Code::LedgerDamaged, "entry 0 is not the opening of a ledger");
+    let entry = entry::open(&leaf).map_err(|_| damaged())?;
+    let event = parse_event(entry.kind, entry.data.get().as_bytes()).map_err(|_| damaged())?;
+    let Event::Ledger(ledger::Event::Opened(settings)) = event else { return Err(damaged()) };
+    LogVerifier::parse(&settings.vkey).map(Some).ok_or_else(damaged)
+}
+
+/// What a ledger has stored, and the head that was released last, by its own log key: every entry under it is there.
 pub(crate) fn released(paths: &Paths) -> Result<(Reader, Note), Error> {
     let note = newest(paths)?;
     let reader = Reader::open(&paths.store())?;
+    if let Some(key) = log_key(&reader)?
+        && note.signed_by(&key) != Signed::Valid
+    {
+        let text = format!(
+            "the anchor `{}` holds a head of `{}` that the log key of this ledger, `{}`, did not sign",
+            paths.anchor.display(),
+            note.checkpoint.origin,
+            key.origin
+        );
+        return Err(Error::new(Code::AnchorDamaged, text));
+    }
     reader.size_under(&note.checkpoint)?;
     Ok((reader, note))
 }
@@ -43,7 +67,7 @@ pub(crate) fn released(paths: &Paths) -> Result<(Reader, Note), Error> {
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let note = match args.far.remote()? {
         Some(remote) => remote.head()?,
-        None => newest(&args.place.paths())?,
+        None => released(&args.place.paths())?.1,
     };
     #[derive(Serialize)]
     struct Head {

@@ -25,7 +25,7 @@ mod verify;
 mod view;
 mod worker;
 
-pub(crate) use checkpoint::released;
+pub(crate) use checkpoint::{log_key, released};
 pub(crate) use key::{generate, proof};
 pub(crate) use lease::{Fetched, Wanted, fetch};
 pub(crate) use open::open;

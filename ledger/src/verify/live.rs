@@ -7,12 +7,14 @@ use super::recompute::Recompute;
 use super::report::{Beside, Ending};
 use super::walk::{Stop, Walk};
 use super::{Finding, FindingCode, How, Report, Trust};
-use crate::domains::World;
+use crate::code::Code;
+use crate::domains::{Event, World, ledger, parse_event};
 use crate::door::fold_leaf;
 use crate::error::{Error, Result};
-use crate::format::checkpoint::Note;
+use crate::format::checkpoint::{Note, Signed};
 use crate::format::entry;
 use crate::format::ids::Origin;
+use crate::format::key::LogVerifier;
 use crate::format::tree::{Frontier, Subtree, TILE_HEIGHT};
 use crate::store::{Anchor, Paths, Reader, StoredEnded};
 
@@ -34,6 +36,9 @@ pub fn verify_live(
     let stored = reader.size()?;
     let size = anchored.as_ref().map_or(stored, |note| note.checkpoint.size.min(stored));
     let origin = origin(&reader, anchored.as_ref())?;
+    if let Some(note) = &anchored {
+        own_anchor(&reader, note, trust)?;
+    }
     // A head that lies below the pin is compared with what is stored there, so that is read again.
     let linked = |pin: &super::Pin| trust.heads.iter().all(|head| head.0 >= pin.size);
     let usable =
@@ -106,6 +111,25 @@ pub fn verify_live(
         beside.columns = Some(columns.map_or_else(|why| why, |()| "ok".to_owned()));
     }
     Ok(Report::new(&walk, stop, ending, beside))
+}
+
+/// Refuses another ledger's anchor, which says nothing of this one: it claims no signature by the key that entry 0
+/// names, and nobody who verifies trusts another key.
+fn own_anchor(reader: &Reader, note: &Note, trust: &Trust) -> Result<()> {
+    let leaf = reader.leaf(0)?.unwrap_or_default();
+    let Ok(entry) = entry::open(&leaf) else { return Ok(()) };
+    let opened = parse_event(entry.kind, entry.data.get().as_bytes());
+    let Ok(Event::Ledger(ledger::Event::Opened(settings))) = opened else { return Ok(()) };
+    let Some(key) = LogVerifier::parse(&settings.vkey) else { return Ok(()) };
+    let trusted = trust.key.as_ref().is_none_or(|trusted| *trusted == key);
+    if !trusted || key.origin.as_str() != entry.log || note.signed_by(&key) != Signed::Unknown {
+        return Ok(());
+    }
+    let text = format!(
+        "the anchor holds a head of `{}` that the log key of this ledger, `{}`, did not sign",
+        note.checkpoint.origin, key.origin
+    );
+    Err(Error::new(Code::AnchorDamaged, text))
 }
 
 /// The origin that the anchor's head or, without one, the first entry names.
