@@ -11,6 +11,7 @@ use chancery_ledger::store::{Paths, write_new};
 use chancery_ledger::verify::{How, Pin, Report, ReportJson, Trust, Verdict, verify_export, verify_live};
 use chancery_ledger::{Code, Error};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -155,6 +156,28 @@ pub(crate) fn lines(report: &Report, explain: bool) -> Vec<String> {
     lines
 }
 
+/// Writes a pin over an older one. Another verification may do so at the same time: under a lock on the file it is read
+/// again, and it never goes back.
+fn advance_pin(path: &Path, new: &Pin) -> Result<(), Diagnostic> {
+    // The file itself, not the link that leads to it.
+    let path = std::fs::canonicalize(path).map_err(|error| io("find", path, error))?;
+    loop {
+        let failed = |error| io("lock", &path, error);
+        let file = File::open(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        // Somebody who had the lock before put another file in its place.
+        let (locked, there) = (file.metadata().map_err(failed)?, path.metadata().map_err(failed)?);
+        if (locked.dev(), locked.ino()) != (there.dev(), there.ino()) {
+            continue;
+        }
+        let old = read_pin(&path)?;
+        if old.key == new.key && old.size <= new.size {
+            write_new(&path, new.to_text()?.as_bytes())?;
+        }
+        return Ok(());
+    }
+}
+
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let trust = trust(args)?;
     if let Some(path) = args.report.as_deref().filter(|path| path.symlink_metadata().is_ok()) {
@@ -186,9 +209,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         .as_ref()
         .filter(|new| trust.pin.as_ref().is_some_and(|old| new.size >= old.size && new.key == old.key));
     if let (Some(path), Some(pin), false) = (&args.pin, advances, args.keep_pin) {
-        // The file itself, not the link that leads to it.
-        let path = std::fs::canonicalize(path).map_err(|error| io("find", path, error))?;
-        write_new(&path, pin.to_text()?.as_bytes())?;
+        advance_pin(path, pin)?;
     }
     Ok(report.verdict.exit())
 }
