@@ -39,6 +39,8 @@ pub struct Exported {
     pub entries: u64,
     /// Head lines.
     pub heads: u64,
+    /// Heads, each once: those of head lines, and the one at the end.
+    pub signed: u64,
     /// Bytes.
     pub bytes: u64,
     /// Position after the last entry.
@@ -78,12 +80,7 @@ pub fn write_export(
 ) -> Result<Exported> {
     let newest = anchored.checkpoint.size;
     let (from, to) = (selection.from, selection.to.unwrap_or(newest));
-    if from > to || to > newest {
-        let text = format!("{from} to {to} is not a range of the {newest} entries");
-        return Err(Error::new(Code::RangeInvalid, text));
-    }
-    let stored = reader.heads(from + 1..to + 1)?;
-    let note = final_note(reader, anchored, verifier, &stored, to)?;
+    let (stored, note) = final_head(reader, anchored, verifier, selection)?;
     let mut frontier = reader.frontier(from)?;
     let mut out = Out { out, digest: EXPORT.hasher(), line: Vec::new(), bytes: 0 };
     out.line(&Header {
@@ -95,7 +92,7 @@ pub fn write_export(
         to,
     })?;
     let spacing = if to - from <= SHORT { 1 } else { SPACING };
-    let (mut next, mut last_head, mut heads) = (from, from, 0);
+    let (mut next, mut last_head, mut heads, mut signed) = (from, from, 0, 1);
     let mut kept = stored.iter().peekable();
     while next < to {
         let rows = reader.rows(next..to, ROWS)?;
@@ -110,6 +107,8 @@ pub fn write_export(
                 if *size == next && *size >= last_head + spacing {
                     out.line(&HeadLine { head: Head { sig: &base64(sig), size: *size } })?;
                     (last_head, heads) = (*size, heads + 1);
+                    // The last one stands in the checkpoint as well.
+                    signed += u64::from(*size < to);
                 }
             }
         }
@@ -122,7 +121,39 @@ pub fn write_export(
     out.line(&CheckpointLine { checkpoint: note.text() })?;
     let digest = Digest(*out.digest.finalize().as_bytes());
     out.line(&EndLine { end: End { digest, entries: to - from } })?;
-    Ok(Exported { entries: to - from, heads, bytes: out.bytes, to })
+    Ok(Exported { entries: to - from, heads, signed, bytes: out.bytes, to })
+}
+
+/// Whether a range can be exported: it is one of what there is, and a head was signed at its end.
+pub fn check_range(
+    reader: &Reader,
+    anchored: &Note,
+    verifier: &LogVerifier,
+    selection: &Selection,
+) -> Result<()> {
+    final_head(reader, anchored, verifier, selection).map(|_| ())
+}
+
+/// The heads that were kept within a range, and the one at its end in full.
+fn final_head(
+    reader: &Reader,
+    anchored: &Note,
+    verifier: &LogVerifier,
+    selection: &Selection,
+) -> Result<(Vec<(u64, Vec<u8>)>, Note)> {
+    let newest = anchored.checkpoint.size;
+    let (from, to) = (selection.from, selection.to.unwrap_or(newest));
+    if from > to || to > newest {
+        let text = format!("{from} to {to} is not a range of the {newest} entries");
+        return Err(Error::new(Code::RangeInvalid, text));
+    }
+    if from == to && to < newest {
+        let text = format!("there is no entry from {from} to {to}: `to` is the position after the last");
+        return Err(Error::new(Code::RangeInvalid, text));
+    }
+    let stored = reader.heads(from + 1..to + 1)?;
+    let note = final_note(reader, anchored, verifier, &stored, to)?;
+    Ok((stored, note))
 }
 
 fn check_root(frontier: &Frontier, note: &Note) -> Result<()> {
@@ -147,8 +178,10 @@ fn final_note(
         stored.iter().find(|head| head.0 == to).and_then(|head| <[u8; 64]>::try_from(&head.1[..]).ok());
     let Some(sig) = kept else {
         let near = stored.iter().map(|head| head.0).filter(|size| *size < to).max();
-        let near = near.unwrap_or(anchored.checkpoint.size);
-        let text = format!("no head of {to} entries was signed; the nearest before is {near}");
+        let before = near.map(|size| format!("{size} or ")).unwrap_or_default();
+        let after = reader.heads(to + 1..anchored.checkpoint.size)?.first().map(|head| head.0);
+        let after = after.unwrap_or(anchored.checkpoint.size);
+        let text = format!("no head of {to} entries was signed; the nearest are of {before}{after}");
         return Err(Error::new(Code::RangeInvalid, text));
     };
     let root = reader.frontier(to)?.root();

@@ -1,19 +1,19 @@
 //! How does an auditor get the entries?
 
 use super::Place;
-use super::init::verifier;
 use super::open::open;
 use super::perform::{CredentialArgs, report};
-use super::released;
+use super::{log_key, released};
 use crate::client::{Ask, ask};
-use crate::diagnostic::{Outcome, io};
+use crate::diagnostic::{Diagnostic, Outcome, io};
 use crate::exit;
 use crate::output::{Output, advance};
-use chancery_ledger::Effect;
-use chancery_ledger::export::{Exported, Selection, write_export};
+use chancery_ledger::export::{Exported, Selection, check_range, write_export};
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
-use chancery_ledger::store::Paths;
+use chancery_ledger::format::key::LogVerifier;
+use chancery_ledger::store::{Paths, Reader};
+use chancery_ledger::{Code, Effect};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -39,44 +39,83 @@ pub(crate) struct Args {
     private: bool,
 }
 
+/// A file that is being written, under a name of its own; it appears under the wanted one whole or not at all.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    file: File,
+}
+
+impl Part {
+    fn new(wanted: &Path) -> Result<Self, Diagnostic> {
+        if wanted.symlink_metadata().is_ok() {
+            let text = format!("`{}` is there already, and an export replaces nothing", wanted.display());
+            return Err(Diagnostic::usage(text).hint("name a new file"));
+        }
+        let mut name = wanted.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let path = wanted.with_file_name(name);
+        let file = File::create_new(&path).map_err(|error| io("create", &path, error))?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The key that signs heads: it is not needed to write an export, only what it signed.
+fn signer(reader: &Reader) -> Result<LogVerifier, Diagnostic> {
+    log_key(reader)?.ok_or_else(|| Diagnostic::new(Code::LedgerDamaged, "the ledger has no entry"))
+}
+
 /// Writes an export to a file that appears whole or not at all.
 pub(crate) fn to_file(
     paths: &Paths,
     selection: &Selection,
     path: &Path,
     out: &Output,
-) -> Result<Exported, crate::diagnostic::Diagnostic> {
+) -> Result<Exported, Diagnostic> {
+    write_to(paths, selection, Part::new(path)?, path, out)
+}
+
+fn write_to(
+    paths: &Paths,
+    selection: &Selection,
+    part: Part,
+    path: &Path,
+    out: &Output,
+) -> Result<Exported, Diagnostic> {
     let (reader, note) = released(paths)?;
-    let verifier = verifier(paths)?;
+    let verifier = signer(&reader)?;
     reader.pin_snapshot()?;
-    let part = path.with_extension("chancery.part");
-    let file = File::create_new(&part).map_err(|error| io("create", &part, error))?;
     let bar = out.progress("exporting", false);
-    let mut sink = BufWriter::with_capacity(1 << 20, file);
+    let mut sink = BufWriter::with_capacity(1 << 20, &part.file);
     let written = write_export(&reader, &note, &verifier, selection, &mut sink, &mut |done, all| {
         advance(&bar, done, all);
     });
     bar.finish_and_clear();
-    let finished = written.map_err(crate::diagnostic::Diagnostic::from).and_then(|exported| {
-        sink.flush().map_err(|error| io("write", &part, error))?;
-        sink.get_ref().sync_all().map_err(|error| io("sync", &part, error))?;
-        // A hard link does not replace: an export that exists is never overwritten.
-        fs::hard_link(&part, path).map_err(|error| io("create", path, error))?;
-        Ok(exported)
-    });
-    let _ = fs::remove_file(&part);
-    finished
+    let exported = written?;
+    sink.flush().map_err(|error| io("write", &part.path, error))?;
+    part.file.sync_all().map_err(|error| io("sync", &part.path, error))?;
+    // A hard link does not replace: an export that exists is never overwritten.
+    fs::hard_link(&part.path, path).map_err(|error| io("create", path, error))?;
+    Ok(exported)
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let paths = args.place.paths();
     let mut selection = Selection { from: args.from, to: args.to, parts: args.private };
+    // What cannot be delivered is not recorded as produced.
+    let part = Part::new(&args.out)?;
     if args.private {
         let who = args.credential.who()?;
-        let to = match args.to {
-            Some(to) => to,
-            None => released(&paths)?.1.checkpoint.size,
-        };
+        let (reader, note) = released(&paths)?;
+        check_range(&reader, &note, &signer(&reader)?, &selection)?;
+        let to = args.to.unwrap_or(note.checkpoint.size);
+        drop(reader);
         selection.to = Some(to);
         let ledger = open(paths.clone(), out)?;
         let mut request = Ask::new("export.produce", &Scope::root(), "", &[]);
@@ -89,7 +128,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
             return report(&receipt, out);
         }
     }
-    let exported = to_file(&paths, &selection, &args.out, out)?;
+    let exported = write_to(&paths, &selection, part, &args.out, out)?;
     #[derive(Serialize)]
     struct Json {
         bytes: u64,
@@ -99,11 +138,11 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         size: u64,
     }
     let file = args.out.display().to_string();
-    let Exported { entries, heads, bytes, to } = exported;
+    let Exported { entries, heads, signed, bytes, to } = exported;
     if out.json {
         out.json(&Json { bytes, entries, file, heads, size: to });
     } else {
-        out.data(&format!("exported  {file}  {entries} entries under {} heads, {bytes} bytes", heads + 1));
+        out.data(&format!("exported  {file}  {entries} entries under {signed} heads, {bytes} bytes"));
     }
     Ok(exit::YES)
 }
