@@ -5,6 +5,7 @@ use crate::exit;
 use crate::output::Output;
 use chancery_ledger::domains::{ACTIONS, ActionSpec, action_spec, nearest};
 use chancery_ledger::gate::MATRIX;
+use chancery_ledger::verify::FindingCode;
 use chancery_ledger::{CODES, Code};
 use serde::Serialize;
 
@@ -60,6 +61,24 @@ fn verdict(name: &str) -> Option<String> {
     })
 }
 
+/// What section 14 says of a code that `verify` gives to what it finds.
+fn finding(code: &str) -> Option<String> {
+    let is_code = FindingCode::ALL.iter().any(|known| known.as_str() == code);
+    let quoted = format!("`{code}`");
+    let mut blocks: Vec<String> = Vec::new();
+    let mut fresh = true;
+    for line in section("14").filter(|_| is_code)?.lines() {
+        let item = line.starts_with(|c: char| c.is_ascii_digit() || "-#|".contains(c));
+        match blocks.last_mut().filter(|_| !fresh && !item) {
+            Some(block) => block.push_str(&format!(" {}", line.trim())),
+            None => blocks.push(line.trim().to_owned()),
+        }
+        fresh = line.is_empty();
+    }
+    blocks.retain(|block| block.contains(&quoted));
+    (!blocks.is_empty()).then(|| format!("{code} (finding of `verify`, SPEC 14)\n{}", blocks.join("\n")))
+}
+
 /// What there is to say of a topic.
 fn explained(topic: &str) -> Option<String> {
     if let Some(code) = Code::parse(topic) {
@@ -71,7 +90,7 @@ fn explained(topic: &str) -> Option<String> {
         return Some(ACTIONS.iter().copied().flatten().map(line).collect::<Vec<_>>().join("\n"));
     }
     let action = || action_spec(topic).map(explain_action);
-    verdict(topic).or_else(action).or_else(|| section(topic.trim_end_matches('.')))
+    verdict(topic).or_else(action).or_else(|| finding(topic)).or_else(|| section(topic.trim_end_matches('.')))
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
@@ -93,6 +112,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         .iter()
         .map(|code| code.as_str())
         .chain(ACTIONS.iter().copied().flatten().map(|spec| spec.id))
+        .chain(FindingCode::ALL.iter().map(|code| code.as_str()))
         .chain(["actions"])
         .collect();
     let error = Diagnostic::usage(format!("nothing is called `{topic}`"));
