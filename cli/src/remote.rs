@@ -2,13 +2,14 @@
 
 use crate::client::{Ask, Who, assemble};
 use crate::diagnostic::Diagnostic;
+use crate::patience::Stop;
 use crate::said::Said;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::format::encoding::{base64, hex};
 use chancery_ledger::format::ids::Origin;
 use chancery_ledger::format::json::Value;
 use chancery_ledger::gate::{Credential, Request};
-use chancery_ledger::{Code, Error};
+use chancery_ledger::{Code, Entropy, Error};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::cell::{Cell, OnceCell};
@@ -19,6 +20,11 @@ use std::time::Duration;
 const LIMIT: u64 = 64 << 20;
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a signature is made anew when its number was taken meanwhile.
+const TRIES: u32 = 16;
+/// The unit of the pause before the next try.
+const JITTER: Duration = Duration::from_millis(1);
 
 /// A server, and what shows who asks it.
 #[derive(Debug)]
@@ -260,22 +266,24 @@ impl Remote {
             .map_err(|_| Diagnostic::new(Code::Io, "the answer is no preview"))
     }
 
-    /// Sends a request; who signs without knowing the number that is next is told it, and signs once more.
+    /// Sends a request; who signs without knowing the number that is next is told it, and signs anew.
     fn send(&self, who: &Who, ask: Ask, verb: &str, limit: Duration) -> Result<Answered, Fault> {
         let origin = self.origin(limit)?;
         let path = format!("/v1/actions/{}/{verb}", ask.action);
-        let again = (matches!(who, Who::Key(..)) && ask.seq.is_none()).then(|| ask.clone());
-        let request = assemble(origin, |_| self.next.get(), who, ask).map_err(Fault::last)?;
-        let answered = self.post(&path, &request, limit)?;
-        match (answered, again) {
-            (Err(Problem { expected: Some(seq), .. }), Some(mut ask)) => {
-                ask.seq = Some(seq);
-                self.next.set(seq);
-                let request = assemble(origin, |_| seq, who, ask).map_err(Fault::last)?;
-                self.post(&path, &request, limit)
+        let tries = if matches!(who, Who::Key(..)) && ask.seq.is_none() { TRIES } else { 0 };
+        for before in 0..=tries {
+            let request = assemble(origin, |_| self.next.get(), who, ask.clone()).map_err(Fault::last)?;
+            match self.post(&path, &request, limit)? {
+                Err(Problem { expected: Some(seq), .. }) if before < tries => self.next.set(seq),
+                answered => return Ok(answered),
             }
-            (answered, _) => Ok(answered),
+            // The first time nothing was known of the number; later others sign with the same key, each at its own time.
+            if before > 0 {
+                let [drawn] = Entropy::default().take::<1>().map_err(|error| Fault::last(error.into()))?;
+                Stop::default().wait(JITTER * u32::from(drawn % 16) * before.min(8));
+            }
         }
+        Err(Fault::last(Diagnostic::new(Code::WrongSeq, "others sign with the same key all the time")))
     }
 }
 
