@@ -1,10 +1,12 @@
 //! What happened? Entries in a row.
 
 use super::Place;
+use super::perform::scope;
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::{Output, instant};
 use crate::record::{Far, Record};
+use chancery_ledger::domains::{KINDS, nearest};
 use chancery_ledger::format::entry;
 use chancery_ledger::format::hash::Digest;
 use chancery_ledger::{Code, Error};
@@ -48,6 +50,25 @@ struct Line {
 }
 
 impl Args {
+    /// What can match nothing is an error, not an empty answer.
+    fn check(&self) -> Result<(), Diagnostic> {
+        if let Some(text) = &self.scope {
+            scope(text)?;
+        }
+        let Some(kind) = &self.kind else { return Ok(()) };
+        let domain = |known: &&str| known.split('.').next() == Some(kind);
+        if KINDS.iter().any(|known| known == kind || domain(known)) {
+            return Ok(());
+        }
+        let domains = KINDS.iter().filter_map(|known| known.split('.').next());
+        let known: Vec<&str> = KINDS.iter().copied().chain(domains).collect();
+        let error = Diagnostic::usage(format!("`{kind}` is neither a kind of entry nor a domain"));
+        Err(match nearest(kind, &known) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("SPEC 10 lists them: `chancery explain 10`"),
+        })
+    }
+
     fn wants(&self, line: &Line) -> bool {
         let kind = |kind: &String| line.kind == *kind || line.kind.split('.').next() == Some(kind);
         let scope = |scope: &String| {
@@ -61,6 +82,7 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
+    args.check()?;
     let record = Record::open(&args.place, &args.far)?;
     let size = record.size();
     let (from, to) = (args.from.unwrap_or(0), args.to.unwrap_or(size).min(size));
