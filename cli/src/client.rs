@@ -78,6 +78,21 @@ pub(crate) fn read_key(path: &Path) -> Result<Who, Diagnostic> {
     }
 }
 
+/// Reads a token from a file of its own.
+pub(crate) fn read_token(path: &Path) -> Result<String, Diagnostic> {
+    let text = read_secret(path)?;
+    match text.trim() {
+        "" => Err(Diagnostic::new(Code::Unauthenticated, format!("`{}` holds no token", path.display()))
+            .hint("`init` and `chancery do token.issue` show a token once: put that line into the file")),
+        token => Ok(token.to_owned()),
+    }
+}
+
+/// The token of the environment; an empty one is none.
+pub(crate) fn env_token() -> Option<String> {
+    std::env::var("CHANCERY_TOKEN").ok().filter(|token| !token.trim().is_empty())
+}
+
 /// Puts a request together as `who` would ask it of a ledger that this process has open.
 pub(crate) fn build(ledger: &Ledger, who: &Who, ask: Ask) -> Result<Request, Diagnostic> {
     let next = |id| ledger.look(|world| world.keys.get(id).map_or(1, |key| key.next));

@@ -26,13 +26,13 @@ mod said;
 mod shift;
 mod signals;
 mod targets;
+mod typed;
 mod work;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 /// The governance ledger: records decisions so that nobody can change them unseen.
-#[derive(Debug, Parser)]
+#[derive(Debug, clap::Parser)]
 #[command(name = "chancery", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     /// Print one JSON object (or one a line) instead of text; SPEC 16 has the members
@@ -43,7 +43,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match typed::parse() {
         Ok(cli) => cli,
         Err(error) => {
             // What cannot be parsed cannot say `--json` in the usual way.

@@ -1,12 +1,13 @@
 //! Where are entries read from? A ledger's directory, or a server of it; either way the same leaves.
 
+use crate::client::{env_token, read_token};
 use crate::commands::{Place, released};
 use crate::diagnostic::Diagnostic;
 use crate::remote::Remote;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::format::encoding::{unbase64, unhex};
 use chancery_ledger::format::tree::Hash;
-use chancery_ledger::store::{Reader, read_secret};
+use chancery_ledger::store::Reader;
 use chancery_ledger::{Code, Error};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -48,8 +49,8 @@ impl Far {
     pub(crate) fn remote(&self) -> Result<Option<Remote>, Diagnostic> {
         let Some(url) = &self.url else { return Ok(None) };
         let token = match &self.token_file {
-            Some(path) => Some(read_secret(path)?.trim().to_owned()),
-            None => std::env::var("CHANCERY_TOKEN").ok(),
+            Some(path) => Some(read_token(path)?),
+            None => env_token(),
         };
         Remote::new(url, token).map(Some)
     }

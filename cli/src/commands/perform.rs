@@ -2,7 +2,7 @@
 
 use super::Place;
 use super::open::open;
-use crate::client::{Ask, Who, ask, parse_args, read_key};
+use crate::client::{Ask, Who, ask, env_token, parse_args, read_key, read_token};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::{Output, printable};
@@ -49,7 +49,7 @@ pub(crate) struct CredentialArgs {
     #[arg(long, env = "CHANCERY_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// File that holds a token; without it, `CHANCERY_TOKEN`
-    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
@@ -57,15 +57,14 @@ impl CredentialArgs {
     /// The credential that was given, or what to give.
     pub(crate) fn who(&self) -> Result<Who, Diagnostic> {
         if let Some(path) = &self.token_file {
-            let text = chancery_ledger::store::read_secret(path)?;
-            return Ok(Who::Token(text.trim().to_owned()));
+            return Ok(Who::Token(read_token(path)?));
         }
         if let Some(path) = &self.key_file {
             return read_key(path);
         }
-        match std::env::var("CHANCERY_TOKEN") {
-            Ok(token) => Ok(Who::Token(token)),
-            Err(_) => Err(Diagnostic::new(Code::Unauthenticated, "no credential was given")
+        match env_token() {
+            Some(token) => Ok(Who::Token(token)),
+            None => Err(Diagnostic::new(Code::Unauthenticated, "no credential was given")
                 .hint("add `--key-file FILE` or `--token-file FILE`, or set CHANCERY_TOKEN")),
         }
     }
