@@ -79,6 +79,9 @@ pub struct Given {
     pub place: String,
 }
 
+/// The largest number of a setting.
+const MOST: u64 = 9_007_199_254_740_991;
+
 impl Config {
     fn set(&mut self, given: &Given) -> Result<(), String> {
         let Given { name, value, place } = given;
@@ -95,9 +98,9 @@ impl Config {
                 }
             }
             name if LIMITS.iter().any(|limit| limit.name == name) => {
-                let number = value.parse().ok().filter(|number| (1..=9_007_199_254_740_991).contains(number));
+                let number = value.parse().ok().filter(|number| (1..=MOST).contains(number));
                 let number =
-                    number.ok_or_else(|| format!("{place}: `{value}` is not a number of at least 1"))?;
+                    number.ok_or_else(|| format!("{place}: `{value}` is not a whole number from 1 to {MOST}"))?;
                 self.limits.set(name, number);
             }
             name => {

@@ -81,6 +81,7 @@ pub fn serve(ledger: Ledger, config: &Config, ready: impl FnOnce(Bound)) -> Resu
         let bound = Bound { listen: local(&main)?, metrics: metrics.as_ref().map(local).transpose()? };
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| failed("listen for signals", e))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|e| failed("listen for signals", e))?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(|e| failed("listen for signals", e))?;
         // Whoever is the first to look need not find the views behind, unless there is much to fold.
         let (folding, size) = (Arc::clone(&app), app.size());
         let _ = tokio::task::spawn_blocking(move || folding.follower.wait(size, FOLD)).await;
@@ -95,6 +96,7 @@ pub fn serve(ledger: Ledger, config: &Config, ready: impl FnOnce(Bound)) -> Resu
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
             () = stopped(&mut closing) => {}
         }
         close.send_replace(true);

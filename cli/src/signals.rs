@@ -1,4 +1,4 @@
-//! How is a command told to come to an end? SIGINT and SIGTERM, as a request that is looked at between two steps.
+//! How is a command told to come to an end? SIGINT, SIGTERM and SIGHUP, as a request that is looked at between two steps.
 
 use crate::diagnostic::Diagnostic;
 use crate::patience::Stop;
@@ -18,12 +18,14 @@ pub(crate) fn listen() -> Result<Stop, Diagnostic> {
     let entered = runtime.enter();
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     drop(entered);
     std::thread::spawn(move || {
         runtime.block_on(async {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
         });
         asked.ask();
