@@ -33,6 +33,7 @@ mod ingest;
 mod journeys;
 mod leak;
 mod model;
+mod operator;
 mod power;
 mod preflight;
 mod providers;

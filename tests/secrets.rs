@@ -407,7 +407,12 @@ fn an_id_or_a_scope_with_a_secret_in_it_reaches_no_disk() {
         let within = ["do", "scope.create", "--id", name];
         for args in [&tool[..], &key[..], &within[..]] {
             let ran = site.run(args);
-            assert_eq!((ran.code, code(&ran).as_str()), (2, "secret_in_arguments"), "{args:?}: {}", ran.stderr);
+            assert_eq!(
+                (ran.code, code(&ran).as_str()),
+                (2, "secret_in_arguments"),
+                "{args:?}: {}",
+                ran.stderr
+            );
             assert!(ran.stderr.contains(detector) && ran.stderr.contains("/entity/id"), "{}", ran.stderr);
             assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(&hex[..20]), "the value is told");
         }

@@ -99,8 +99,8 @@ impl Config {
             }
             name if LIMITS.iter().any(|limit| limit.name == name) => {
                 let number = value.parse().ok().filter(|number| (1..=MOST).contains(number));
-                let number =
-                    number.ok_or_else(|| format!("{place}: `{value}` is not a whole number from 1 to {MOST}"))?;
+                let number = number
+                    .ok_or_else(|| format!("{place}: `{value}` is not a whole number from 1 to {MOST}"))?;
                 self.limits.set(name, number);
             }
             name => {

@@ -20,11 +20,13 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
     });
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     let typed = leaf(&matches);
-    let is = |name: &str, source| typed.ids().any(|id| id == name) && typed.value_source(name) == Some(source);
+    let is =
+        |name: &str, source| typed.ids().any(|id| id == name) && typed.value_source(name) == Some(source);
     for (one, other) in CONFLICTS {
         if is(one, ValueSource::CommandLine) && is(other, ValueSource::CommandLine) {
             let flag = |name: &str| format!("--{}", name.replace('_', "-"));
-            let text = format!("`{}` and `{}` cannot be used together: leave one out", flag(one), flag(other));
+            let text =
+                format!("`{}` and `{}` cannot be used together: leave one out", flag(one), flag(other));
             return Err(command.error(ErrorKind::ArgumentConflict, text));
         }
     }

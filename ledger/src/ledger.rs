@@ -25,8 +25,8 @@ use crate::stats::Stats;
 use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::writer::{Over, Writer, free_space};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 

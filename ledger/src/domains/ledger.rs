@@ -235,12 +235,7 @@ fn opened(world: &mut World, settings: &Settings) {
     assert!(world.settings.is_none(), "a ledger is opened once");
     if let Some(administrator) = &settings.administrator {
         super::principal::found(world, &administrator.id);
-        super::key::found(
-            world,
-            administrator.id.as_str(),
-            administrator.public,
-            super::key::Use::Request,
-        );
+        super::key::found(world, administrator.id.as_str(), administrator.public, super::key::Use::Request);
     }
     if let Some(public) = settings.system_key {
         super::key::found(world, super::principal::SYSTEM, public, super::key::Use::Entry);

@@ -139,10 +139,8 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let io = |error| Error::io("write", path, error);
     // A name of its own that must be new: nobody else's file is written to, nor what a link leads to.
     let mut file = File::create_new(&beside).map_err(io)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&beside, path));
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&beside, path));
     if let Err(error) = written {
         let _ = std::fs::remove_file(&beside);
         return Err(io(error));
@@ -164,7 +162,10 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
     let mut bytes = read_private(path, 4096)?;
     String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
         drop(Zeroizing::new(error.into_bytes()));
-        Error::new(Code::KeyFileInvalid, format!("`{}` is neither a key file nor a token file: it is not text", path.display()))
+        Error::new(
+            Code::KeyFileInvalid,
+            format!("`{}` is neither a key file nor a token file: it is not text", path.display()),
+        )
     })
 }
 
