@@ -108,7 +108,7 @@ fn a_start_long_before_the_last_entry_appends_nothing_until_it_is_confirmed() {
     assert!(last_time(&site) >= NOW + HOUR, "time went back");
     // What was confirmed holds for the processes after it, whatever they ask.
     yes(at(&site, NOW + 1000, &["do", "scope.create", "--id", "after"]));
-    yes(at(&site, NOW + 2000, &["do", "switch.engage", "--id", "after", "target=scope"]));
+    yes(at(&site, NOW + 2000, &["do", "switch.engage", "--scope", "/after", "--id", "stop", "target=scope"]));
     yes(at(&site, NOW + 3000, &["sweep"]));
     let earlier = at(&site, NOW - HOUR, &["do", "scope.create", "--id", "three"]);
     assert_eq!(crate::harness::site::code(&earlier), "clock_suspect", "{}", earlier.stderr);
