@@ -132,10 +132,7 @@ fn seen((job, seen): &(String, Seen), out: &Output) -> Outcome {
             if out.json {
                 out.json(&serde_json::json!({"blocked": checks, "effect": "refuse", "job": job}));
             }
-            out.talk(&format!(
-                "job `{job}` was given back: its preflight did not pass: {}",
-                checks.join(", ")
-            ));
+            out.talk(&format!("job `{job}` was given back before it began: {}", checks.join(", ")));
             Ok(exit::NO)
         }
     }
