@@ -5,7 +5,7 @@ use crate::client::Ask;
 use crate::commands::{Fetched, Wanted, fetch};
 use crate::desk::{Desk, Found};
 use crate::diagnostic::Diagnostic;
-use crate::execute::Done;
+use crate::enact::Done;
 use crate::pace::Pace;
 use crate::provider::{Config, Failure};
 use crate::said::Said;
