@@ -379,6 +379,10 @@ fn command_lines_in_ways_out_are_command_lines() {
     for code in CODES {
         assert!(home.expect(YES, &["explain", code.as_str()]).stdout.contains("way out: "), "{code}");
     }
+    for (verdict, exit) in [("authentic", 0), ("forked", 3), ("stale", 4)] {
+        let said = home.expect(YES, &["explain", verdict]).stdout;
+        assert!(said.starts_with(&format!("{verdict} (verdict, exit {exit})\n  ")), "{said}");
+    }
     assert_eq!(Code::parse("no_such_code"), None);
 }
 

@@ -55,18 +55,7 @@ fn check(case: &Case) -> Result<(), String> {
     if !allowed(&recipe.codes, &code) {
         return wrong("code");
     }
-    let touches = |room: u64| match (span, case.place) {
-        (Some((first, last)), Some((from, to))) => first <= to + room && from <= last + room,
-        _ => false,
-    };
-    let placed = match recipe.place.as_str() {
-        "exact" => span == case.place.map(|(first, _)| (first, first)),
-        "in" => touches(0),
-        "near" => touches(1),
-        "none" => span.is_none(),
-        _ => true,
-    };
-    if placed { Ok(()) } else { wrong("place") }
+    if recipe.placed(span, case.place) { Ok(()) } else { wrong("place") }
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn items_hold_to_their_rules_after_governed_work() {
     // Everything that has a name is told to be counted as it is listed.
     let views = folded(&governed.story.ledger, &home.path("views.db"));
     let listed = all(&views, 0).len() as u64;
-    reading(&governed.story, None, |reader| {
+    reading(&governed.story.ledger, governed.story.clock.wall(), None, |reader| {
         let status = governance_status(&views, reader).expect("a status");
         assert_eq!(status["open"], listed);
         assert_eq!(status["queues"], queues(&views, reader).expect("queues")["queues"]);

@@ -1,7 +1,7 @@
-//! Is what the README shows true? Its session is run, command by command, and its demo keeps its word.
+//! Is what the README shows true? Its session is run, command by command, and what is asked with curl is answered.
 
 use crate::harness::server::{Server, cast};
-use crate::harness::{Home, binary, root, skip};
+use crate::harness::{Home, root, skip};
 use std::process::Command;
 
 /// Commands and expected lines of the console blocks of the README.
@@ -42,24 +42,24 @@ fn the_session_of_the_readme_runs_as_shown() {
     }
 }
 
-/// Commands of the README that begin with `curl`.
+/// Commands, in the page on running a ledger, that begin with `curl`.
 fn curls() -> Vec<String> {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
-    readme.lines().filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
+    let page = std::fs::read_to_string(root().join("docs/operating.md")).expect("a page");
+    page.lines().filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
 }
 
 #[test]
-fn what_the_readme_asks_with_curl_is_answered() {
+fn what_is_asked_with_curl_is_answered() {
     let Some(version) =
         Command::new("curl").arg("--version").output().ok().filter(|out| out.status.success())
     else {
-        return skip("what_the_readme_asks_with_curl_is_answered", "install curl");
+        return skip("what_is_asked_with_curl_is_answered", "install curl");
     };
     assert!(version.stdout.starts_with(b"curl "));
     let cast = cast();
     let server = Server::start(&cast.site, &[]);
     let commands = curls();
-    assert!(commands.len() >= 6, "the README asks with curl");
+    assert!(commands.len() >= 6, "the page asks with curl");
     for command in commands {
         let ran = Command::new("sh")
             .args(["-c", &command])
@@ -81,42 +81,4 @@ fn what_the_readme_asks_with_curl_is_answered() {
             "{command}: {told}"
         );
     }
-}
-
-#[test]
-fn the_demo_ends_with_six_verdicts_and_only_the_good_one_authentic() {
-    let home = Home::new();
-    let ran = home.expect(0, &["--json", "demo", "--dir", "demo"]);
-    let demo: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
-    let verdicts: Vec<&str> = demo["verdicts"]
-        .as_array()
-        .expect("verdicts")
-        .iter()
-        .map(|v| v["verdict"].as_str().expect("text"))
-        .collect();
-    assert_eq!(verdicts, ["authentic", "tampered", "tampered", "truncated", "stale", "forked"]);
-    for shown in demo["verdicts"].as_array().expect("verdicts") {
-        let file = format!("demo/{}", shown["file"].as_str().expect("a name"));
-        let exit = i32::try_from(shown["exit"].as_i64().expect("a code")).expect("small");
-        home.expect(exit, &["verify", &file, "--pin", "demo/ledger.pin", "--keep-pin"]);
-    }
-    let again = home.expect(2 + 3, &["demo", "--dir", "demo"]);
-    assert!(again.stderr.contains("error[directory_not_empty]"), "{}", again.stderr);
-}
-
-#[test]
-fn the_demo_is_legible_in_a_hundred_columns() {
-    let home = Home::new();
-    let ran = home.expect(0, &["demo", "--dir", "demo"]);
-    let wide: Vec<&str> = ran.stdout.lines().filter(|line| line.chars().count() > 100).collect();
-    assert!(wide.is_empty(), "{wide:?}");
-}
-
-#[test]
-fn a_bare_environment_is_enough() {
-    let home = Home::new();
-    let demo = home.path("bare");
-    let out =
-        Command::new(binary()).args(["demo", "--dir"]).arg(&demo).env_clear().output().expect("it runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }

@@ -6,6 +6,7 @@ use crate::conn::{Phase, Timed};
 use crate::limits::{Limits, count};
 use crate::log::Log;
 use crate::router::{Peer, router};
+use crate::throttle::counted;
 use axum::body::Body;
 use axum::extract::Request;
 use chancery_ledger::{Code, Error, Ledger};
@@ -185,11 +186,12 @@ impl Connected {
             true => limits.connections_per_loopback,
             false => limits.connections_per_address,
         };
-        let own = open.entry(peer).or_default();
-        if all >= limits.connections || *own >= most {
+        let peer = counted(peer);
+        let own = open.get(&peer).copied().unwrap_or_default();
+        if all >= limits.connections || own >= most {
             return None;
         }
-        *own += 1;
+        open.insert(peer, own + 1);
         Some(Self(Arc::clone(peers), peer))
     }
 }
@@ -231,7 +233,7 @@ async fn accept(app: Arc<App>, listener: TcpListener, kind: Kind) {
         let peer = peer.ip().to_canonical();
         match Connected::new(&peers, peer, &app.limits) {
             Some(connected) => {
-                open.spawn(connection(Arc::clone(&app), service.clone(), socket, connected));
+                open.spawn(connection(Arc::clone(&app), service.clone(), socket, peer, connected));
             }
             None => app.metrics.refused_connections.add(1),
         }
@@ -246,12 +248,13 @@ async fn connection(
     app: Arc<App>,
     service: TowerToHyperService<axum::Router>,
     socket: TcpStream,
-    connected: Connected,
+    peer: IpAddr,
+    _connected: Connected,
 ) {
     let _counted = app.metrics.connections.hold();
     let _ = socket.set_nodelay(true);
     let (limits, phase) = (app.limits, Phase::new());
-    let (peer, mut closing) = (Peer(connected.1), app.closing.clone());
+    let (peer, mut closing) = (Peer(peer), app.closing.clone());
     let serving = phase.clone();
     let answering = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let busy = serving.busy();

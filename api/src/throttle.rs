@@ -3,12 +3,22 @@
 use crate::limits::Limits;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// Most that is remembered of either; beyond it, what is full again is forgotten.
 const MOST: usize = 65_536;
+
+/// As whom an address is counted: all addresses of an IPv6 network of 64 bits are one peer's to choose from.
+pub(crate) fn counted(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V6(peer) if !peer.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(peer.to_bits() >> 64 << 64))
+        }
+        _ => peer,
+    }
+}
 
 /// A bucket: thousandths of requests that are left, and when that was so.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +90,7 @@ impl Throttle {
     /// Whether an address failed too often lately; the seconds to wait when it did.
     pub(crate) fn may_try(&self, peer: IpAddr) -> Result<(), u64> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((since, count)) = failures.get(&peer) else { return Ok(()) };
+        let Some((since, count)) = failures.get(&counted(peer)) else { return Ok(()) };
         let age = Instant::now().duration_since(*since).as_secs();
         if *count > self.failures_per_minute && age < 60 { Err(60 - age) } else { Ok(()) }
     }
@@ -93,11 +103,26 @@ impl Throttle {
         if failures.len() >= MOST {
             failures.retain(|_, (since, _)| age(*since) < 60);
         }
-        let (since, count) = failures.entry(peer).or_insert((now, 0));
+        let (since, count) = failures.entry(counted(peer)).or_insert((now, 0));
         if age(*since) >= 60 {
             (*since, *count) = (now, 0);
         }
         *count += 1;
         if *count > self.failures_per_minute { Err(60 - age(*since).min(59)) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_peer_and_everything_else_its_own() {
+        let of = |text: &str| text.parse().ok().map(|peer: IpAddr| counted(peer).to_string());
+        assert_eq!(of("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1:2::"));
+        assert_eq!(of("2001:db8:1:2::9"), of("2001:db8:1:2:ffff::1"));
+        assert_ne!(of("2001:db8:1:2::9"), of("2001:db8:1:3::9"));
+        assert_eq!(of("::1").as_deref(), Some("::1"));
+        assert_eq!(of("192.0.2.7").as_deref(), Some("192.0.2.7"));
     }
 }

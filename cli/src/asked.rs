@@ -2,10 +2,11 @@
 
 use crate::commands::Place;
 use crate::diagnostic::Diagnostic;
+pub(crate) use crate::folded::value;
 use crate::folded::{Folded, fold};
 use crate::output::Output;
 use crate::record::Far;
-use chancery_ledger::{Clock, Code, Error};
+use chancery_ledger::{Clock, Code};
 use chancery_projections::told;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -50,6 +51,11 @@ impl Url {
         Self(path)
     }
 
+    /// As it is asked for.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// In a scope and below, when one was named.
     pub(crate) fn within(self, scope: Option<&str>) -> Self {
         self.with("scope", scope)
@@ -86,11 +92,6 @@ impl Where {
         let epoch = folded.head.origin.epoch();
         Ok(told(answer, epoch, folded.head.size, now)?)
     }
-}
-
-/// A value as JSON.
-pub(crate) fn value<T: serde::Serialize>(of: &T) -> Result<Value, Diagnostic> {
-    serde_json::to_value(of).map_err(|error| Error::new(Code::Internal, error.to_string()).into())
 }
 
 /// Says where the next page is, and from how much of the ledger an answer was made when that is not all.

@@ -1,6 +1,7 @@
 //! Who asks, and how is a request put together? The same for every command that asks.
 
 use crate::diagnostic::Diagnostic;
+use crate::input;
 use chancery_ledger::domains::Invalid;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::ids::{IdempotencyKey, KeyId, Origin, PrincipalId, Scope};
@@ -37,6 +38,17 @@ impl Ask {
     pub(crate) fn with(action: &str, scope: &Scope, id: &str, args: Vec<(&str, Value)>) -> Self {
         let members = args.into_iter().map(|(name, value)| (name.to_owned(), value));
         Self { args: Value::Object(members.collect()), ..Self::new(action, scope, id, &[]) }
+    }
+
+    /// The key under which the same request may be asked again; drawn when it has none.
+    pub(crate) fn named(&mut self) -> Result<IdempotencyKey, Diagnostic> {
+        if let Some(key) = &self.key {
+            return Ok(key.clone());
+        }
+        let key = IdempotencyKey::parse(&hex(&Entropy::default().take::<16>()?))
+            .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        self.key = Some(key.clone());
+        Ok(key)
     }
 
     /// A request for `action` on `id`.
@@ -77,14 +89,9 @@ pub(crate) fn assemble(
     origin: &Origin,
     next: impl FnOnce(KeyId) -> u64,
     who: &Who,
-    ask: Ask,
+    mut ask: Ask,
 ) -> Result<Request, Diagnostic> {
-    let mut entropy = Entropy::default();
-    let key = match ask.key {
-        Some(key) => key,
-        None => IdempotencyKey::parse(&hex(&entropy.take::<16>()?))
-            .map_err(|error| Error::new(Code::Internal, error.to_string()))?,
-    };
+    let (mut entropy, key) = (Entropy::default(), ask.named()?);
     let name = origin.name().to_owned();
     let mut request =
         new_request(&ask.action, &ask.scope, ask.id.as_deref(), &name, ask.args, key, entropy.take()?)?;
@@ -158,12 +165,7 @@ pub(crate) fn parse_args(typed: &[String]) -> Result<Value, Diagnostic> {
                 (name, value)
             }
             None => match text.strip_prefix('@') {
-                Some(path) => {
-                    let path = Path::new(path);
-                    let text = std::fs::read_to_string(path)
-                        .map_err(|error| crate::diagnostic::io("read the argument from", path, error))?;
-                    (name, Value::Text(text))
-                }
+                Some(path) => (name, Value::Text(input::text(Path::new(path), input::SMALL)?)),
                 None => (name, Value::Text(text.to_owned())),
             },
         };

@@ -1,7 +1,7 @@
 //! How are views brought up to date before they are read? In place when nobody else folds them, elsewhere when that
 //! cannot be.
 
-use crate::commands::newest;
+use crate::commands::released;
 use crate::diagnostic::{Diagnostic, io};
 use crate::output::{Output, advance};
 use chancery_ledger::format::canonical::to_bytes;
@@ -9,7 +9,8 @@ use chancery_ledger::format::checkpoint::Checkpoint;
 use chancery_ledger::format::json;
 use chancery_ledger::store::{Paths, Reader};
 use chancery_ledger::{Code, Error};
-use chancery_projections::{Engine, Poison, Show, VIEWS, View, Views, build};
+use chancery_projections::{Ask, Engine, Poison, Show, VIEWS, View, Views, build};
+use serde_json::Value;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,8 +56,8 @@ pub(crate) struct Folded {
 
 /// Folds what is new. Who folds already is not disturbed; where nothing can be written, all is folded elsewhere.
 pub(crate) fn fold(paths: &Paths, out: &Output) -> Result<Folded, Diagnostic> {
-    let head = newest(paths)?.checkpoint;
-    let reader = Reader::open(&paths.store())?;
+    let (reader, note) = released(paths)?;
+    let head = note.checkpoint;
     let name = head.origin.name().to_owned();
     let (path, elsewhere) = match Engine::open(&paths.views(), &name, VIEWS) {
         Ok(mut engine) => {
@@ -108,6 +109,16 @@ impl Folded {
         Views::open(&self.path)
     }
 
+    /// A page of a view, as a server would answer it.
+    pub(crate) fn page(&self, ask: &Ask<'_>, now: i64) -> Result<Value, Diagnostic> {
+        let views = self.views()?;
+        let mut page = value(&self.show(now, |show| views.page(ask, show))?)?;
+        if let Value::Object(members) = &mut page {
+            members.insert("view".to_owned(), ask.view.name.into());
+        }
+        Ok(page)
+    }
+
     /// Runs `with` with what somebody who reads the files is shown rows with.
     pub(crate) fn show<T>(&self, now: i64, with: impl FnOnce(&Show<'_>) -> T) -> T {
         let broken = |error: String| Poison::new(error);
@@ -120,10 +131,15 @@ impl Folded {
     }
 }
 
+/// A value as JSON.
+pub(crate) fn value<T: serde::Serialize>(of: &T) -> Result<Value, Diagnostic> {
+    serde_json::to_value(of).map_err(|error| Error::new(Code::Internal, error.to_string()).into())
+}
+
 /// A value of JSON as one line of canonical text.
-pub(crate) fn line(value: &serde_json::Value) -> String {
+pub(crate) fn line(value: &Value) -> String {
     match value {
-        serde_json::Value::String(text) => text.clone(),
+        Value::String(text) => text.clone(),
         other => String::from_utf8(to_bytes(other).unwrap_or_default()).unwrap_or_default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Where are entries read from? A ledger's directory, or a server of it; either way the same leaves.
 
-use crate::commands::{Place, newest};
+use crate::commands::{Place, released};
 use crate::diagnostic::Diagnostic;
 use crate::remote::Remote;
 use chancery_ledger::format::checkpoint::Note;
@@ -62,9 +62,8 @@ impl Record {
             let note = remote.head()?;
             return Ok(Self::There(remote, note));
         }
-        let paths = place.paths();
-        let note = newest(&paths)?;
-        Ok(Self::Here(Reader::open(&paths.store())?, note))
+        let (reader, note) = released(&place.paths())?;
+        Ok(Self::Here(reader, note))
     }
 
     /// Number of entries.

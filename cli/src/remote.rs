@@ -2,14 +2,16 @@
 
 use crate::client::{Ask, Who, assemble};
 use crate::diagnostic::Diagnostic;
+use crate::said::Said;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::format::encoding::{base64, hex};
-use chancery_ledger::format::ids::IdempotencyKey;
+use chancery_ledger::format::ids::Origin;
 use chancery_ledger::format::json::Value;
-use chancery_ledger::gate::Request;
-use chancery_ledger::{Code, Entropy, Error};
+use chancery_ledger::gate::{Credential, Request};
+use chancery_ledger::{Code, Error};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::cell::{Cell, OnceCell};
 use std::io::Read;
 use std::time::Duration;
 
@@ -24,7 +26,45 @@ pub(crate) struct Remote {
     base: String,
     token: Option<String>,
     agent: ureq::Agent,
+    /// The ledger's origin, once it was asked for.
+    origin: OnceCell<Origin>,
+    /// What the next signature's running number should be; the server says so when it is another.
+    next: Cell<u64>,
 }
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) diagnostic: Diagnostic,
+    /// The same may be asked again, after so long; `None` when the answer would be the same.
+    pub(crate) again: Option<Duration>,
+}
+
+impl Fault {
+    /// Asking again would change nothing.
+    pub(crate) fn last(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic, again: None }
+    }
+
+    /// Nothing was heard, or nothing that can be understood.
+    fn unheard(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic, again: Some(Duration::ZERO) }
+    }
+}
+
+/// What a server says that may be over in a moment. SPEC 20: 429, 503, 504, and `outcome_unknown`.
+const PASSING: &[Code] = &[
+    Code::AnswerTimeout,
+    Code::Behind,
+    Code::ClockSuspect,
+    Code::NotReady,
+    Code::OutcomeUnknown,
+    Code::QueueFull,
+    Code::Stopped,
+    Code::StorageFull,
+    Code::TooManyRequests,
+    Code::ViewBuilding,
+];
 
 /// What a server answered in place of what was asked for.
 #[derive(Debug, Deserialize)]
@@ -36,6 +76,9 @@ struct Problem {
     #[serde(default)]
     errors: Vec<Place>,
     receipt: Option<Box<RawValue>>,
+    /// Seconds, from the header.
+    #[serde(skip)]
+    retry_after: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,6 +97,13 @@ impl Problem {
             Some(place) => diagnostic.at(place.pointer),
             None => diagnostic,
         }
+    }
+
+    fn fault(self) -> Fault {
+        let wait = Duration::from_secs(self.retry_after);
+        let diagnostic = self.diagnostic();
+        let again = PASSING.contains(&diagnostic.code()).then_some(wait);
+        Fault { diagnostic, again }
     }
 }
 
@@ -75,19 +125,27 @@ impl Remote {
             .timeout_global(Some(TIMEOUT))
             .build()
             .new_agent();
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), token, agent })
+        let base = url.trim_end_matches('/').to_owned();
+        Ok(Self { base, token, agent, origin: OnceCell::new(), next: Cell::new(1) })
     }
 
-    fn unreachable(&self, error: ureq::Error) -> Diagnostic {
+    /// The token that it is read with.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    fn unreachable(&self, error: ureq::Error) -> Fault {
         let message = format!("cannot ask `{}`", self.base);
-        Error { code: Code::Io, message, source: Some(Box::new(error)) }.into()
+        Fault::unheard(Error { code: Code::Io, message, source: Some(Box::new(error)) }.into())
     }
 
     fn read(
         &self,
         response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<Answered, Diagnostic> {
+    ) -> Result<Answered, Fault> {
         let mut response = response.map_err(|error| self.unreachable(error))?;
+        let retry_after =
+            response.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse().ok());
         let mut text = String::new();
         let body = response.body_mut().as_reader().take(LIMIT).read_to_string(&mut text);
         body.map_err(|error| self.unreachable(error.into()))?;
@@ -95,23 +153,35 @@ impl Remote {
         if status.is_success() {
             return Ok(Ok(text));
         }
-        serde_json::from_str(&text).map(Err).map_err(|_| {
-            Diagnostic::new(Code::Io, format!("`{}` answered {status}, and not as a ledger does", self.base))
-        })
+        let problem = serde_json::from_str::<Problem>(&text);
+        problem.map(|problem| Err(Problem { retry_after: retry_after.unwrap_or(0), ..problem })).map_err(
+            |_| {
+                let text = format!("`{}` answered {status}, and not as a ledger does", self.base);
+                Fault::unheard(Diagnostic::new(Code::Io, text))
+            },
+        )
     }
 
     /// What stands at a path.
     pub(crate) fn get(&self, path: &str) -> Result<String, Diagnostic> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
+        self.fetch(path, TIMEOUT).map_err(|fault| fault.diagnostic)
+    }
+
+    /// What stands at a path, waited for no longer than `limit`.
+    pub(crate) fn fetch(&self, path: &str, limit: Duration) -> Result<String, Fault> {
+        let request = self.agent.get(format!("{}{path}", self.base));
+        let mut request = request.config().timeout_global(Some(limit)).build();
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        self.read(request.call())?.map_err(Problem::diagnostic)
+        self.read(request.call())?.map_err(Problem::fault)
     }
 
-    fn post(&self, path: &str, asked: &Request) -> Result<Answered, Diagnostic> {
-        let mut request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
-        if let Some(token) = &self.token {
+    fn post(&self, path: &str, asked: &Request, limit: Duration) -> Result<Answered, Fault> {
+        let request = self.agent.post(format!("{}{path}", self.base)).content_type("application/json");
+        let mut request = request.config().timeout_global(Some(limit)).build();
+        // Who signs is known by the signature; a token beside it would be part of what is signed.
+        if let Credential::Token(token) = &asked.credential {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         self.read(request.header("Idempotency-Key", asked.key.as_str()).send(&body(asked)))
@@ -119,43 +189,62 @@ impl Remote {
 
     /// The newest released head.
     pub(crate) fn head(&self) -> Result<Note, Diagnostic> {
-        let text = self.get("/checkpoint")?;
-        let note = Note::parse(&text);
-        note.ok_or_else(|| Diagnostic::new(Code::Io, format!("`{}` serves no signed head", self.base)))
+        self.newest(TIMEOUT).map_err(|fault| fault.diagnostic)
     }
 
-    /// Asks for an action; gives the receipt as it was served.
-    pub(crate) fn ask(&self, who: &Who, mut ask: Ask) -> Result<Box<RawValue>, Diagnostic> {
+    fn newest(&self, limit: Duration) -> Result<Note, Fault> {
+        let text = self.fetch("/checkpoint", limit)?;
+        let text = Note::parse(&text).ok_or_else(|| format!("`{}` serves no signed head", self.base));
+        text.map_err(|text| Fault::last(Diagnostic::new(Code::Io, text)))
+    }
+
+    /// The origin of the ledger that it serves.
+    pub(crate) fn origin(&self, limit: Duration) -> Result<&Origin, Fault> {
+        if let Some(origin) = self.origin.get() {
+            return Ok(origin);
+        }
+        let origin = self.newest(limit)?.checkpoint.origin;
+        Ok(self.origin.get_or_init(|| origin))
+    }
+
+    /// Asks for an action, and says under which key to ask again when the answer was not heard.
+    pub(crate) fn ask(&self, who: &Who, mut ask: Ask) -> Result<Said, Diagnostic> {
+        let key = ask.named()?;
+        self.invoke(who, ask, TIMEOUT).map_err(|fault| {
+            let unsure = [Code::Io, Code::OutcomeUnknown, Code::AnswerTimeout];
+            match unsure.contains(&fault.diagnostic.code()) {
+                true => fault.diagnostic.hint(format!("run it again with `--idempotency-key {key}`")),
+                false => fault.diagnostic,
+            }
+        })
+    }
+
+    /// Asks for an action, and waits no longer than `limit` for each answer.
+    pub(crate) fn invoke(&self, who: &Who, ask: Ask, limit: Duration) -> Result<Said, Fault> {
+        #[derive(Deserialize)]
+        struct Event {
+            entry: serde_json::Value,
+        }
         #[derive(Deserialize)]
         struct Invoked {
+            #[serde(default)]
+            events: Vec<Event>,
             receipt: Box<RawValue>,
         }
-        if ask.key.is_none() {
-            let key = IdempotencyKey::parse(&hex(&Entropy::default().take::<16>()?));
-            ask.key = Some(key.map_err(|error| Error::new(Code::Internal, error.to_string()))?);
-        }
-        let key = ask.key.clone();
-        let again = |diagnostic: Diagnostic| match &key {
-            Some(key) => diagnostic.hint(format!("run it again with `--idempotency-key {key}`")),
-            None => diagnostic,
-        };
-        let unsure = [Code::OutcomeUnknown, Code::AnswerTimeout];
-        match self.send(who, ask, "invoke") {
-            Err(diagnostic) if diagnostic.code() == Code::Io => Err(again(diagnostic)),
-            Err(diagnostic) => Err(diagnostic),
-            Ok(Ok(text)) => {
-                let read = serde_json::from_str::<Invoked>(&text);
-                read.map(|invoked| invoked.receipt)
-                    .map_err(|_| again(Diagnostic::new(Code::Io, "the answer is no receipt")))
+        let broken = |_| Fault::unheard(Diagnostic::new(Code::Io, "the answer is no receipt"));
+        let said = match self.send(who, ask, "invoke", limit)? {
+            Ok(text) => {
+                let invoked: Invoked = serde_json::from_str(&text).map_err(broken)?;
+                let leaves = invoked.events.into_iter().map(|event| event.entry).collect();
+                Said { leaves, ..Said::read(invoked.receipt.get()).map_err(Fault::last)? }
             }
-            Ok(Err(problem)) => match problem.receipt {
-                Some(receipt) => Ok(receipt),
-                None => {
-                    let diagnostic = problem.diagnostic();
-                    Err(if unsure.contains(&diagnostic.code()) { again(diagnostic) } else { diagnostic })
-                }
-            },
+            Err(Problem { receipt: Some(receipt), .. }) => Said::read(receipt.get()).map_err(Fault::last)?,
+            Err(problem) => return Err(problem.fault()),
+        };
+        if matches!(who, Who::Key(..)) && !said.replay {
+            self.next.set(self.next.get() + 1);
         }
+        Ok(said)
     }
 
     /// Asks what the answer would be; gives the preview as it was served.
@@ -164,24 +253,26 @@ impl Remote {
         struct Previewed {
             decision: Box<RawValue>,
         }
-        let text = self.send(who, ask, "preview")?.map_err(Problem::diagnostic)?;
+        let sent = self.send(who, ask, "preview", TIMEOUT).map_err(|fault| fault.diagnostic)?;
+        let text = sent.map_err(Problem::diagnostic)?;
         let read = serde_json::from_str::<Previewed>(&text);
         read.map(|previewed| previewed.decision)
             .map_err(|_| Diagnostic::new(Code::Io, "the answer is no preview"))
     }
 
     /// Sends a request; who signs without knowing the number that is next is told it, and signs once more.
-    fn send(&self, who: &Who, ask: Ask, verb: &str) -> Result<Answered, Diagnostic> {
-        let origin = self.head()?.checkpoint.origin;
+    fn send(&self, who: &Who, ask: Ask, verb: &str, limit: Duration) -> Result<Answered, Fault> {
+        let origin = self.origin(limit)?;
         let path = format!("/v1/actions/{}/{verb}", ask.action);
         let again = (matches!(who, Who::Key(..)) && ask.seq.is_none()).then(|| ask.clone());
-        let request = assemble(&origin, |_| 1, who, ask)?;
-        let answered = self.post(&path, &request)?;
+        let request = assemble(origin, |_| self.next.get(), who, ask).map_err(Fault::last)?;
+        let answered = self.post(&path, &request, limit)?;
         match (answered, again) {
             (Err(Problem { expected: Some(seq), .. }), Some(mut ask)) => {
                 ask.seq = Some(seq);
-                let request = assemble(&origin, |_| seq, who, ask)?;
-                self.post(&path, &request)
+                self.next.set(seq);
+                let request = assemble(origin, |_| seq, who, ask).map_err(Fault::last)?;
+                self.post(&path, &request, limit)
             }
             (answered, _) => Ok(answered),
         }

@@ -370,8 +370,10 @@ pub(crate) fn answer(
                     Ok((event, id)) => (Event::Hold(event), id),
                 },
             };
-            let text =
-                format!("a second principal must confirm this: `hold.approve --id {id}`, then ask again");
+            let scope = &request.scope;
+            let text = format!(
+                "a second principal must confirm this: `hold.approve --scope {scope} --id {id}`, then ask again"
+            );
             let drafts = vec![decision(request, event)];
             return Answered { code: Some(Code::ConfirmationRequired), message: Some(text), drafts };
         }

@@ -266,7 +266,7 @@ impl Ledger {
         }
         let conn = store::open_writer(&paths.store())?;
         let reader = Reader::open(&paths.store())?;
-        let size = reader.size()?;
+        let size = reader.size_under(&anchored.checkpoint)?;
         let frontier = compare(&reader, &anchored, size)?;
         let answered = Answered::open(&paths.index(), &reader, size)?;
         let over = Over::open(&reader)?;
@@ -511,14 +511,6 @@ fn fill(mut file: &fs::File, bytes: u64) -> std::io::Result<()> {
 /// Compares the store with its anchor and gives the frontier of what is stored.
 fn compare(reader: &Reader, anchored: &Note, size: u64) -> Result<Frontier> {
     let head = &anchored.checkpoint;
-    if size < head.size {
-        let text = format!(
-            "the anchor holds a head of {} entries, the store has {size}: {} are missing",
-            head.size,
-            head.size - size
-        );
-        return Err(Error::new(Code::RolledBack, text));
-    }
     if reader.last_head()?.is_some_and(|newest| newest > head.size) {
         return Err(Error::new(
             Code::AnchorDamaged,

@@ -28,13 +28,19 @@ impl Show<'_> {
         self.abilities.is_none_or(|abilities| abilities.contains(&action))
     }
 
-    /// A text of the private part of an entry; `null` when there is none, or when it was erased.
+    /// A text of the private part of an entry, or a list of them; `null` when there is none, or when it was erased.
     pub fn private(&self, position: u64, member: &str) -> Result<Value, Poison> {
         let part = (self.part)(position, 0)?;
-        let text = part.as_ref().and_then(|part| match part {
-            Part::Object(members) => members.get(member).and_then(Part::text),
+        let member = part.as_ref().and_then(|part| match part {
+            Part::Object(members) => members.get(member),
             _ => None,
         });
-        Ok(text.map_or(Value::Null, Value::from))
+        let text = |part: &Part| part.text().map(Value::from);
+        Ok(member
+            .and_then(|part| match part {
+                Part::List(items) => items.iter().map(text).collect::<Option<Vec<_>>>().map(Value::Array),
+                other => text(other),
+            })
+            .unwrap_or_default())
     }
 }

@@ -70,7 +70,31 @@ pub const LEDGERS: usize = 12;
 pub struct Source {
     pub story: Story,
     pub size: u64,
-    _home: Home,
+    _home: Option<Home>,
+}
+
+impl Source {
+    /// A ledger that lies elsewhere.
+    pub fn of(story: Story) -> Self {
+        Self { size: story.pin().size, story, _home: None }
+    }
+}
+
+impl Recipe {
+    /// Whether a span is where the recipe says, for damage at a place.
+    pub fn placed(&self, span: Option<(u64, u64)>, place: Place) -> bool {
+        let touches = |room: u64| match (span, place) {
+            (Some((first, last)), Some((from, to))) => first <= to + room && from <= last + room,
+            _ => false,
+        };
+        match self.place.as_str() {
+            "exact" => span == place.map(|(first, _)| (first, first)),
+            "in" => touches(0),
+            "near" => touches(1),
+            "none" => span.is_none(),
+            _ => true,
+        }
+    }
 }
 
 fn ledgers() -> Vec<Source> {
@@ -96,7 +120,7 @@ fn ledgers() -> Vec<Source> {
                 }
             }
             let size = story.pin().size;
-            Source { story, size, _home: home }
+            Source { story, size, _home: Some(home) }
         })
         .collect()
 }

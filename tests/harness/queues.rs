@@ -12,7 +12,8 @@
 //! ```
 
 use super::scenario::Run;
-use super::story::{NAME, Story, fingerprint};
+use super::story::fingerprint;
+use chancery_ledger::Ledger;
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json;
 use chancery_ledger::gate::abilities;
@@ -26,25 +27,25 @@ pub(super) const WORDS: &[&str] =
     &["queue", "sees", "needs", "owns", "says", "rests", "acknowledged", "attention"];
 
 /// Folds everything that a ledger has.
-pub fn folded(ledger: &chancery_ledger::Ledger, path: &Path) -> Views {
+pub fn folded(ledger: &Ledger, path: &Path) -> Views {
     let reader = ledger.reader().expect("a reader");
     let head = ledger.released().head().checkpoint.clone();
-    let mut engine = Engine::open(path, NAME, VIEWS).expect("an engine");
+    let mut engine = Engine::open(path, ledger.origin().name(), VIEWS).expect("an engine");
     engine.catch_up(&reader, &head, &mut |_, _| ()).expect("a fold");
     assert_eq!(engine.skipped(), 0, "an entry could not be folded");
     Views::open(path).expect("views")
 }
 
 /// Reads as somebody does; without a name as who reads the files.
-pub fn reading<T>(story: &Story, who: Option<&str>, read: impl FnOnce(Reader<'_>) -> T) -> T {
-    let (now, reader) = (story.clock.wall(), story.ledger.reader().expect("a reader"));
+pub fn reading<T>(ledger: &Ledger, now: i64, who: Option<&str>, read: impl FnOnce(Reader<'_>) -> T) -> T {
+    let reader = ledger.reader().expect("a reader");
     let part = |position: u64, slot: u64| {
         let stored = reader.part(position, slot).map_err(|error| Poison::new(error.to_string()))?;
         Ok(stored.and_then(|bytes| json::parse(&bytes[32..]).ok()))
     };
     let known = who.map(|who| {
         let name = who.to_owned();
-        story.ledger.look(move |world| {
+        ledger.look(move |world| {
             let scope = world.principals.get(&name).expect("a principal").scope.clone();
             (scope, abilities(world, &name, now))
         })
@@ -62,7 +63,9 @@ impl Run<'_> {
     fn items(&self, who: Option<&str>, name: &str) -> Vec<Value> {
         let views = folded(&self.story.ledger, &self._home.path("views.db"));
         let queue = queue(name).unwrap_or_else(|| panic!("no queue `{name}`"));
-        reading(&self.story, who, |reader| items(&views, queue, reader, None, None).expect("a page").items)
+        reading(&self.story.ledger, self.story.clock.wall(), who, |reader| {
+            items(&views, queue, reader, None, None).expect("a page").items
+        })
     }
 
     fn first(&self, place: &str, who: Option<&str>, name: &str) -> Value {
@@ -132,7 +135,9 @@ impl Run<'_> {
             }
             ("attention", [who, ok, count]) => {
                 let views = folded(&self.story.ledger, &self._home.path("views.db"));
-                let told = reading(&self.story, Some(*who), |reader| attention(&views, reader));
+                let told = reading(&self.story.ledger, self.story.clock.wall(), Some(*who), |reader| {
+                    attention(&views, reader)
+                });
                 let told = told.expect("an answer");
                 let needs = told["needs_me"].as_array().map_or(0, Vec::len).to_string();
                 assert_eq!((told["ok"] == true, needs.as_str()), (*ok == "ok", *count), "{place}: {told}");

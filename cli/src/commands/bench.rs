@@ -23,6 +23,8 @@ mod visible;
 mod wire;
 mod write;
 
+pub(crate) use gate::glance;
+
 use crate::diagnostic::Outcome;
 use crate::exit;
 use crate::measure::{Figures, earlier, report};

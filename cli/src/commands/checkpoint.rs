@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::record::Far;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::format::encoding::hex;
-use chancery_ledger::store::{Anchor, Paths};
+use chancery_ledger::store::{Anchor, Paths, Reader};
 use chancery_ledger::{Code, Error};
 use serde::Serialize;
 
@@ -30,6 +30,14 @@ pub(crate) fn newest(paths: &Paths) -> Result<Note, Error> {
             format!("the anchor `{}` is not there, and the ledger is not empty", paths.anchor.display());
         Error::new(Code::AnchorMissing, text)
     })
+}
+
+/// What a ledger has stored, and the head that was released last: every entry under it is there.
+pub(crate) fn released(paths: &Paths) -> Result<(Reader, Note), Error> {
+    let note = newest(paths)?;
+    let reader = Reader::open(&paths.store())?;
+    reader.size_under(&note.checkpoint)?;
+    Ok((reader, note))
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {

@@ -1,4 +1,4 @@
-//! What does a code, an action, or a section mean? Printed from SPEC and from the declarations.
+//! What does a code, a verdict, an action, or a section mean? Printed from SPEC and from the declarations.
 
 use crate::diagnostic::{Diagnostic, Outcome, SPEC, row};
 use crate::exit;
@@ -10,7 +10,8 @@ use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A code such as `wrong_seq`, an action such as `host_key.verify`, a section such as `14.1`, or `actions`
+    /// A code such as `wrong_seq`, a verdict such as `tampered`, an action such as `host_key.verify`, a section such as
+    /// `14.1`, or `actions`
     topic: String,
 }
 
@@ -48,6 +49,17 @@ fn section(number: &str) -> Option<String> {
     Some(format!("{first}\n{}", body.join("\n").trim_end()))
 }
 
+/// The row of a verdict in the table of section 14.
+fn verdict(name: &str) -> Option<String> {
+    let table = SPEC.lines().skip_while(|line| !line.starts_with("| verdict | holds when |"));
+    let mut rows = table.skip(2).take_while(|line| line.starts_with('|'));
+    rows.find_map(|line| {
+        let mut cells = line.trim_matches('|').split(" | ").map(str::trim);
+        let (word, when, exit) = (cells.next()?, cells.next()?, cells.next()?);
+        (word.trim_matches('`') == name).then(|| format!("{name} (verdict, exit {exit})\n  {when}"))
+    })
+}
+
 /// What there is to say of a topic.
 fn explained(topic: &str) -> Option<String> {
     if let Some(code) = Code::parse(topic) {
@@ -58,7 +70,8 @@ fn explained(topic: &str) -> Option<String> {
         let line = |spec: &ActionSpec| format!("{:<22} {}", spec.id, spec.help);
         return Some(ACTIONS.iter().copied().flatten().map(line).collect::<Vec<_>>().join("\n"));
     }
-    action_spec(topic).map(explain_action).or_else(|| section(topic.trim_end_matches('.')))
+    let action = || action_spec(topic).map(explain_action);
+    verdict(topic).or_else(action).or_else(|| section(topic.trim_end_matches('.')))
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
@@ -85,6 +98,6 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let error = Diagnostic::usage(format!("nothing is called `{topic}`"));
     Err(match nearest(topic, &known) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint("name a code, an action, a section of SPEC, or `actions`"),
+        None => error.hint("name a code, a verdict, an action, a section of SPEC, or `actions`"),
     })
 }

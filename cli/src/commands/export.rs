@@ -1,10 +1,10 @@
 //! How does an auditor get the entries?
 
 use super::Place;
-use super::checkpoint::newest;
 use super::init::verifier;
 use super::open::open;
 use super::perform::{CredentialArgs, report};
+use super::released;
 use crate::client::{Ask, ask};
 use crate::diagnostic::{Outcome, io};
 use crate::exit;
@@ -13,7 +13,7 @@ use chancery_ledger::Effect;
 use chancery_ledger::export::{Exported, Selection, write_export};
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
-use chancery_ledger::store::{Paths, Reader};
+use chancery_ledger::store::Paths;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -46,9 +46,8 @@ pub(crate) fn to_file(
     path: &Path,
     out: &Output,
 ) -> Result<Exported, crate::diagnostic::Diagnostic> {
-    let note = newest(paths)?;
+    let (reader, note) = released(paths)?;
     let verifier = verifier(paths)?;
-    let reader = Reader::open(&paths.store())?;
     reader.pin_snapshot()?;
     let part = path.with_extension("chancery.part");
     let file = File::create_new(&part).map_err(|error| io("create", &part, error))?;
@@ -76,7 +75,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         let who = args.credential.who()?;
         let to = match args.to {
             Some(to) => to,
-            None => newest(&paths)?.checkpoint.size,
+            None => released(&paths)?.1.checkpoint.size,
         };
         selection.to = Some(to);
         let ledger = open(paths.clone(), out)?;

@@ -2,18 +2,19 @@
 
 use super::Place;
 use super::open::open;
-use super::perform::{CredentialArgs, report, scope};
-use crate::client::{Ask, Who, ask};
+use super::perform::{CredentialArgs, scope, told};
+use crate::client::Ask;
+use crate::desk::Desk;
 use crate::diagnostic::{Diagnostic, Outcome, io};
 use crate::exit;
 use crate::output::Output;
 use crate::provider::{Config, Failure, Material, resolve};
+use crate::said::Said;
 use chancery_ledger::fingerprint::fingerprints_of;
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
 use chancery_ledger::format::reference::Reference;
 use chancery_ledger::store::read_fingerprint_key;
-use chancery_ledger::{Ledger, Receipt};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -84,7 +85,7 @@ pub(crate) struct Wanted<'a> {
 /// How far it came.
 pub(crate) enum Fetched {
     /// The ledger said no; its receipt.
-    No(Box<Receipt>),
+    No(Box<Said>),
     /// The provider gave nothing; the failure is recorded.
     Failed(Failure),
     /// The material, its fingerprints durably recorded.
@@ -93,8 +94,7 @@ pub(crate) enum Fetched {
 
 /// Opens a lease, has it resolved, and records fingerprints before anybody gets the material.
 pub(crate) fn fetch(
-    ledger: &Ledger,
-    who: &Who,
+    desk: Desk<'_>,
     wanted: &Wanted<'_>,
     config: &Config,
     key: &Path,
@@ -110,17 +110,16 @@ pub(crate) fn fetch(
         ("ttl_ms", int(wanted.ttl_ms)),
         ("use", Value::from(wanted.purpose)),
     ];
-    let opened = ask(ledger, who, Ask::with("lease.open", wanted.scope, wanted.id, arguments))?;
-    if opened.code.is_some() {
+    let opened = desk.ask(Ask::with("lease.open", wanted.scope, wanted.id, arguments))?;
+    if opened.no().is_some() {
         return Ok(Fetched::No(Box::new(opened)));
     }
-    let stage = ledger.look(|world| world.settings().stage);
     let fail = |failure: Failure| -> Result<Fetched, Diagnostic> {
         let arguments = [("failure", failure.as_str())];
-        ask(ledger, who, Ask::new("lease.fail", wanted.scope, wanted.id, &arguments))?;
+        desk.ask(Ask::new("lease.fail", wanted.scope, wanted.id, &arguments))?;
         Ok(Fetched::Failed(failure))
     };
-    let material = match resolve(&reference, stage, config) {
+    let material = match resolve(&reference, opened.stage, config) {
         Ok(material) => material,
         Err(failure) => return fail(failure),
     };
@@ -131,10 +130,10 @@ pub(crate) fn fetch(
     }
     let prints = prints.iter().map(|print| Value::Text(print.to_string())).collect();
     let arguments = vec![("fingerprints", Value::List(prints))];
-    let resolved = ask(ledger, who, Ask::with("lease.resolve", wanted.scope, wanted.id, arguments))?;
-    if resolved.code.is_some() {
+    let resolved = desk.ask(Ask::with("lease.resolve", wanted.scope, wanted.id, arguments))?;
+    if resolved.no().is_some() {
         // Nobody gets the material, so nothing is left to put away.
-        ask(ledger, who, Ask::new("lease.close", wanted.scope, wanted.id, &[]))?;
+        desk.ask(Ask::new("lease.close", wanted.scope, wanted.id, &[]))?;
         return Ok(Fetched::No(Box::new(resolved)));
     }
     Ok(Fetched::Material(material))
@@ -179,7 +178,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     };
     let ledger = open(paths.clone(), out)?;
     let mut file = reserve(&args.out)?;
-    let fetched = fetch(&ledger, &who, &wanted, &config, &paths.fingerprint_key());
+    let desk = Desk::Near(&ledger, &who);
+    let fetched = fetch(desk, &wanted, &config, &paths.fingerprint_key());
     let written = match &fetched {
         Ok(Fetched::Material(material)) => file.write_all(material.bytes()).and_then(|()| file.sync_all()),
         _ => Ok(()),
@@ -189,12 +189,12 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         std::fs::remove_file(&args.out).map_err(|error| io("remove", &args.out, error))?;
     }
     if let Err(error) = written {
-        ask(&ledger, &who, Ask::new("lease.close", &at, &args.id, &[]))?;
+        desk.ask(Ask::new("lease.close", &at, &args.id, &[]))?;
         return Err(io("write", &args.out, error));
     }
     ledger.close()?;
     match fetched? {
-        Fetched::No(receipt) => report(&receipt, out),
+        Fetched::No(said) => told(&said, &at, out),
         Fetched::Failed(failure) => Ok(nothing_given(&args.id, failure, out)),
         Fetched::Material(_) => {
             let file = args.out.display().to_string();

@@ -7,9 +7,9 @@ use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::{Output, printable};
 use crate::remote::Remote;
+use crate::said::Said;
 use chancery_ledger::format::ids::{IdempotencyKey, Scope};
 use chancery_ledger::{Code, Receipt};
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -76,39 +76,16 @@ pub(crate) fn scope(text: &str) -> Result<Scope, Diagnostic> {
     Scope::parse(text).map_err(|error| Diagnostic::usage(error.to_string()))
 }
 
-/// A receipt as it is printed and served.
-#[derive(Debug, Deserialize)]
-struct Said {
-    effect: String,
-    code: Option<String>,
-    message: Option<String>,
-    entries: Vec<SaidEntry>,
-    hold: Option<String>,
-    #[serde(default)]
-    replay: bool,
-    secret: Option<String>,
-    warning: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct SaidEntry {
-    address: String,
-    kind: String,
-    position: u64,
-}
-
 /// Prints a receipt and gives the exit code that its effect has.
 pub(crate) fn report(receipt: &Receipt, out: &Output) -> Outcome {
-    told(&text(receipt)?, out)
+    told(&Said::of(receipt)?, &Scope::root(), out)
 }
 
-/// Prints a receipt as it is served: the same text from near and far.
-fn told(text: &str, out: &Output) -> Outcome {
-    let receipt: Said = serde_json::from_str(text)
-        .map_err(|error| Diagnostic::new(Code::Internal, format!("the answer is no receipt: {error}")))?;
+/// Prints a receipt as it is served. A hold is one of the request's scope.
+pub(super) fn told(receipt: &Said, scope: &Scope, out: &Output) -> Outcome {
     let code = if receipt.effect == "allow" { exit::YES } else { exit::NO };
     if out.json {
-        out.data(text);
+        out.data(&receipt.text);
         return Ok(code);
     }
     for entry in &receipt.entries {
@@ -117,21 +94,19 @@ fn told(text: &str, out: &Output) -> Outcome {
     if let Some(secret) = &receipt.secret {
         out.data(&format!("secret    {secret}"));
     }
-    if let Some(warning) = receipt.warning {
+    if let Some(warning) = &receipt.warning {
         out.talk(&format!("warning: {warning}: requests of this kind of principal should be signed"));
     }
     if receipt.replay {
         out.talk("this request was answered before: the entries above are the answer");
     }
-    if let Some(reason) = receipt.code {
+    if let Some(reason) = receipt.reason() {
         let message = receipt.message.as_deref().unwrap_or("the stored answer is no");
         let mut text = format!("error[{reason}]: {}", printable(message));
-        match (&receipt.hold, Code::parse(&reason).and_then(crate::diagnostic::row)) {
+        match (&receipt.hold, receipt.no().and_then(crate::diagnostic::row)) {
             (Some(hold), _) => {
-                text.push_str(&format!(
-                    "\n  hint: let another principal `chancery do hold.approve --id {hold}`"
-                ));
-                text.push_str(", then ask again");
+                let approve = format!("chancery do hold.approve --scope {scope} --id {hold}");
+                text.push_str(&format!("\n  hint: let another principal `{approve}`, then ask again"));
             }
             (None, Some(row)) => text.push_str(&format!("\n  hint: {}", row.way_out)),
             (None, None) => {}
@@ -166,20 +141,16 @@ impl Args {
     }
 }
 
-/// The text of a value as it is printed.
-pub(super) fn text<T: Serialize>(value: &T) -> Result<String, Diagnostic> {
-    serde_json::to_string(value).map_err(|error| Diagnostic::new(Code::Internal, error.to_string()))
-}
-
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let who = args.credential.who()?;
     let request = args.ask()?;
+    let scope = request.scope.clone();
     if let Some(remote) = args.remote(&who)? {
-        return told(remote.ask(&who, request)?.get(), out);
+        return told(&remote.ask(&who, request)?, &scope, out);
     }
     let ledger = open(args.place.paths(), out)?;
-    let receipt = ask(&ledger, &who, request)?;
-    let code = report(&receipt, out)?;
+    let receipt = Said::of(&ask(&ledger, &who, request)?)?;
+    let code = told(&receipt, &scope, out)?;
     ledger.close()?;
     Ok(code)
 }

@@ -65,5 +65,5 @@ pub(crate) fn run(args: &perform::Args, out: &Output) -> Outcome {
     let request = build(&ledger, &who, asked)?;
     let preview = ledger.preview(&request)?;
     ledger.close()?;
-    report(&perform::text(&preview.map_err(Diagnostic::from)?)?, out)
+    report(&crate::said::text(&preview.map_err(Diagnostic::from)?)?, out)
 }

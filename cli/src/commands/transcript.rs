@@ -1,6 +1,6 @@
 //! What did a worker say about a job? One stream of its transcript, in the order in which it arrived.
 
-use crate::asked::{Url, Where, beside, value};
+use crate::asked::{Url, Where, beside};
 use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::folded::line;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         .with("limit", limit.as_deref())
         .with("page_token", args.page_token.as_deref());
     let answer = args.at.ask(url, out, |folded, now| {
-        let (views, about) = (folded.views()?, format!("job {}", args.job));
+        let about = format!("job {}", args.job);
         let ask = Ask {
             view,
             within: &within,
@@ -56,11 +56,7 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
             token: args.page_token.as_deref(),
             limit: args.limit,
         };
-        let mut answer = value(&folded.show(now, |show| views.page(&ask, show))?)?;
-        if let Value::Object(members) = &mut answer {
-            members.insert("view".to_owned(), view.name.into());
-        }
-        Ok(answer)
+        folded.page(&ask, now)
     })?;
     if out.json {
         out.json(&answer);

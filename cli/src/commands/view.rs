@@ -156,7 +156,6 @@ fn page(args: &PageArgs, view: &'static View, out: &Output) -> Outcome {
         .with("limit", limit.as_deref())
         .with("page_token", args.page_token.as_deref());
     let answer = args.at.ask(url, out, |folded, now| {
-        let views = folded.views()?;
         let ask = Ask {
             view,
             within: &within,
@@ -165,11 +164,7 @@ fn page(args: &PageArgs, view: &'static View, out: &Output) -> Outcome {
             token: args.page_token.as_deref(),
             limit: args.limit,
         };
-        let mut answer = value(&folded.show(now, |show| views.page(&ask, show))?)?;
-        if let Value::Object(members) = &mut answer {
-            members.insert("view".to_owned(), view.name.into());
-        }
-        Ok(answer)
+        folded.page(&ask, now)
     })?;
     if out.json {
         out.json(&answer);

@@ -5,6 +5,7 @@ use super::look::event;
 use super::{By, Drill, Found, finding, text};
 use crate::client::{Ask, must};
 use crate::commands::{Fetched, Wanted, fetch};
+use crate::desk::Desk;
 use crate::diagnostic::Diagnostic;
 use crate::provider::{Config, ProviderKind};
 use chancery_ledger::format::json::Value;
@@ -228,6 +229,7 @@ impl Drill {
             fence: 1,
             ttl_ms: 60_000,
         };
-        fetch(&self.ledger, self.who(By::Worker), &wanted, config, &self.paths.fingerprint_key())
+        let desk = Desk::Near(&self.ledger, self.who(By::Worker));
+        fetch(desk, &wanted, config, &self.paths.fingerprint_key())
     }
 }

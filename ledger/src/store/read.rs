@@ -1,8 +1,10 @@
 //! What stands in the store? Read-only, in snapshots of one transaction each. SPEC 11.
 
 use super::open::{check_layout, harden};
+use crate::code::Code;
 use crate::door::{Part, Sealed};
 use crate::error::{Error, Result};
+use crate::format::checkpoint::Checkpoint;
 use crate::format::hash::Digest;
 use crate::format::tree::{self, Frontier, Hash, TILE_HEIGHT};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -96,6 +98,21 @@ impl Reader {
         let last: Option<i64> =
             self.conn.query_row("SELECT max(position) FROM entry", [], |row| row.get(0))?;
         Ok(last.map_or(0, |last| unsigned(last).saturating_add(1)))
+    }
+
+    /// Number of entries, when none is missing that a released head covers; else `rolled_back`.
+    pub fn size_under(&self, released: &Checkpoint) -> Result<u64> {
+        let size = self.size()?;
+        match released.size.checked_sub(size) {
+            None | Some(0) => Ok(size),
+            Some(missing) => {
+                let head = released.size;
+                let text = format!(
+                    "the anchor holds a head of {head} entries, the store has {size}: {missing} are missing"
+                );
+                Err(Error::new(Code::RolledBack, text))
+            }
+        }
     }
 
     /// The leaf at a position.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(super) static VIEW: View = View {
     name: "jobs",
     question: "Which jobs are there, who works on them, and what came of them?",
-    version: 1,
+    version: 2,
     access: Access::Read,
     indexes: &[Index::About, Index::State, Index::Rank, Index::Until],
     order: Order::Descending,
@@ -137,6 +137,15 @@ struct Told {
     closed: bool,
     events: u64,
     quarantined: u64,
+}
+
+impl Body {
+    /// Whether this worker may claim it.
+    fn is_for(&self, worker: &str) -> bool {
+        let eligible = self.route.iter().flat_map(|route| &route.eligible);
+        let fallback = self.fallback.iter().filter_map(|fallback| fallback.worker.as_ref());
+        eligible.chain(fallback).any(|id| id == worker)
+    }
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<(), Poison> {
@@ -293,6 +302,11 @@ fn show(row: &Row, show: &Show<'_>) -> Result<Value, Poison> {
         members.insert("overdue".to_owned(), json!(overdue));
         if let Some(route) = &body.route {
             members.insert("verdicts".to_owned(), route.candidates.iter().map(verdict).collect());
+        }
+        // What is to be run is private: a worker that may claim the job sees it.
+        if show.may("job.start") && show.principal.is_none_or(|reader| body.is_for(reader)) {
+            let argv = show.private(body.submitted.position, "command")?;
+            (!argv.is_null()).then(|| members.insert("argv".to_owned(), argv));
         }
         members.remove("told").map(|told| members.insert("transcript".to_owned(), told));
     }
