@@ -24,6 +24,7 @@ mod record;
 mod remote;
 mod said;
 mod shift;
+mod targets;
 mod work;
 
 use clap::Parser;
