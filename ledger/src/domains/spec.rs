@@ -220,8 +220,7 @@ impl ActionSpec {
         Self { flow, ..self }
     }
 
-    /// True when it only takes authority away.
-    /// Whether it changes nothing.
+    /// Whether it only asks whether somebody may look, and so changes nothing.
     pub fn is_read(&self) -> bool {
         self.flow == Flow::Reads
     }
