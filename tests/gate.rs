@@ -53,7 +53,7 @@ pub fn world(role: &str, at: &str, level: &str) -> World {
         "keys": {"live": {held.id().to_string(): {"principal": "theirs", "public": held.to_base64(), "purpose": "request", "next": 1, "suspect": null}},
                  "of": {"theirs": [held.id().to_string()]}},
         "tokens": {"live": {}, "of": {}},
-        "host_keys": {"live": {format!("{at} ssh-ed25519:h:22"): {"trust": "bootstrap", "current": fingerprint(1), "observers": ["actor"]}}},
+        "host_keys": {"live": {format!("{at} ssh-ed25519:h:22"): {"trust": "bootstrap", "current": fingerprint(1), "observers": {"actor": [fingerprint(1)]}}}},
     });
     serde_json::from_value(value).expect("a world")
 }

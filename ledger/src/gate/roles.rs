@@ -96,7 +96,7 @@ pub enum Separation {
     NotHolder,
     /// The holder of the key.
     Holder,
-    /// Not one that observed the current fingerprint.
+    /// Not one that ever observed the current fingerprint.
     NotObserver,
     /// Not the one that would have the benefit.
     NotBeneficiary,

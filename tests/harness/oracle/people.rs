@@ -202,18 +202,17 @@ impl Oracle {
         if ask.verb() == "observe" {
             let Some(at) = at else {
                 let (scope, id) = (ask.at.clone(), ask.id.clone());
-                let observers = vec![ask.who.clone()];
+                let observers = vec![(ask.who.clone(), print.clone())];
                 let key = HostKey { at: scope, id, trust: "bootstrap", current: print, observers };
                 self.host_keys.push(key);
                 return one("host_key.observed");
             };
             let key = &mut self.host_keys[at];
+            key.observers.push((ask.who.clone(), print.clone()));
             if key.current == print {
-                key.observers.push(ask.who.clone());
                 return one("host_key.observed");
             }
-            *key =
-                HostKey { trust: "changed", current: print, observers: vec![ask.who.clone()], ..key.clone() };
+            (key.trust, key.current) = ("changed", print);
             return Ok(vec![entry("host_key.observed", Vec::new()), entry("host_key.changed", Vec::new())]);
         }
         let Some(at) = at else { return Err("not_found") };

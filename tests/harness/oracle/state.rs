@@ -37,7 +37,8 @@ pub struct HostKey {
     /// `bootstrap`, `verified`, `changed`, `rejected` or `disabled`.
     pub trust: &'static str,
     pub current: String,
-    pub observers: Vec<String>,
+    /// Who observed which fingerprint.
+    pub observers: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
