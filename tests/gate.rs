@@ -111,7 +111,11 @@ pub fn request(action: &str, at: &str, id: &str) -> Request {
         _ => sample(action_spec(action).unwrap_or_else(|| panic!("no action `{action}`"))),
     };
     let spec = action_spec(action).unwrap_or_else(|| panic!("no action `{action}`"));
-    let named = (spec.subject == domains::Subject::Named).then_some(id);
+    let named = match spec.subject {
+        domains::Subject::Named => Some(id),
+        domains::Subject::NewToken => Some("tok000000001"),
+        domains::Subject::Ledger => None,
+    };
     let key = IdempotencyKey::parse("0123456789abcdef").expect("a key");
     let mut request = new_request(action, &scope(at), named, NAME, given, key, [0; 32]).expect("a request");
     let signer = self::key().public().id();

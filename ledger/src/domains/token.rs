@@ -174,7 +174,7 @@ pub(crate) fn spent(id: &str) -> Draft {
     }
 }
 
-fn is_token_id(id: &str) -> bool {
+pub(super) fn is_token_id(id: &str) -> bool {
     id.len() == 12 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
@@ -182,7 +182,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
     ActionSpec {
         id: "token.issue",
         entity: "token",
-        subject: Subject::Named,
+        subject: Subject::NewToken,
         risk: Risk::Low,
         flow: Flow::Raises,
         help: "Issue a token for a principal; the answer shows its secret once.",
@@ -249,9 +249,8 @@ pub(super) fn decide(
             if facts.has_ended("token", id) {
                 return Err(Refusal::new(Code::TokenEnded, format!("token `{id}` was revoked")));
             }
-            if world.tokens.live.has(id) || !is_token_id(id) {
-                let text = format!("`{id}` is taken, or is not 12 characters of [a-z0-9]");
-                return Err(Refusal::new(Code::TokenExists, text));
+            if world.tokens.live.has(id) {
+                return Err(Refusal::new(Code::TokenExists, format!("the token id `{id}` is taken")));
             }
             let alive =
                 |id: &&String| world.tokens.live.get(id.as_str()).is_some_and(|t| asked.now < t.expires);
