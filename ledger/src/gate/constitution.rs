@@ -240,8 +240,7 @@ fn scope_open<'a>(context: &Context<'a>) -> Found<'a> {
 fn role<'a>(context: &Context<'a>) -> Found<'a> {
     let Some(principal) = context.principal else { return Found::NotApplicable };
     let rule = context.request.rule;
-    if rule.roles.contains(&principal.role) || context.world.roles.may(&principal.assigned, rule, context.now)
-    {
+    if rule.roles.contains(&principal.role) || context.world.roles.may(principal, rule, context.now) {
         return Found::Pass;
     }
     context.fail(Code::RoleInsufficient, rule.action, principal.role.as_str())

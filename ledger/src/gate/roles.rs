@@ -118,6 +118,11 @@ impl Separation {
             Self::None | Self::Holder | Self::NotBeneficiary | Self::Itself => false,
         }
     }
+
+    /// Whether it is about what another does or gets, and so for a person to decide, never for a machine.
+    pub fn is_personal(self) -> bool {
+        self.is_review() || self == Self::NotBeneficiary
+    }
 }
 
 /// A row of the matrix.
@@ -165,7 +170,7 @@ pub fn abilities(world: &World, principal: &str, now: i64) -> Vec<&'static str> 
         return Vec::new();
     };
     let may = |rule: &&Rule| {
-        rule.roles.contains(&principal.role) || world.roles.may(&principal.assigned, rule, now)
+        rule.roles.contains(&principal.role) || world.roles.may(principal, rule, now)
     };
     MATRIX.iter().filter(may).map(|rule| rule.action).collect()
 }

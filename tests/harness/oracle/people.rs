@@ -137,8 +137,17 @@ impl Oracle {
         if is_built_in(&ask.id) && !fits(&ask.id, &owner.kind) {
             return Err("role_kind_mismatch");
         }
-        if !is_built_in(&ask.id) && !self.roles.iter().any(|(id, _)| *id == ask.id) {
-            return Err("role_unknown");
+        if !is_built_in(&ask.id) {
+            let Some((_, actions)) = self.roles.iter().find(|(id, _)| *id == ask.id) else {
+                return Err("role_unknown");
+            };
+            let reviews = |action: &String| {
+                let row = self.table.iter().find(|row| row.action == *action);
+                row.is_some_and(|row| row.reviewed.starts_with('≠'))
+            };
+            if owner.kind != "human" && actions.iter().any(reviews) {
+                return Err("role_kind_mismatch");
+            }
         }
         if !self.may_give(&ask.who, &ask.id, &ask.at) {
             return Err("role_above_own");
