@@ -162,7 +162,8 @@ impl Findings {
             (_, Some(Trust::Verified)) => None,
             (_, Some(trust)) => Some(trust.as_str()),
         };
-        let worker = worker_of(job);
+        let own = worker_of(job);
+        let worker = own;
         let reached = worker.and_then(|id| world.workers.get(id)).zip(target);
         let route = match reached {
             Some((worker, target)) if super::route::reaches(worker, target) => None,
@@ -172,7 +173,7 @@ impl Findings {
         let listed = known.is_some_and(|known| known.commands.is_empty() || job.command.is_some());
         let live = |id: &&String| {
             let grant = world.grants.get(At { scope: asked.scope.as_str(), id });
-            grant.is_some_and(|grant| asked.now < grant.expires)
+            grant.is_some_and(|grant| asked.now < grant.expires && Some(grant.worker.as_str()) == own)
         };
         let granted = known.is_some_and(|known| !known.grant) || job.grants.iter().any(|id| live(&id));
         let grant = (!granted).then_some("no_live_grant");
