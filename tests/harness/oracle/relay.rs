@@ -82,8 +82,10 @@ impl Oracle {
     pub(super) fn transcript(&mut self, ask: &Ask) -> Decided {
         if ask.verb() == "release" {
             let position = u64::try_from(ask.int("position")).ok();
+            let now = self.now;
             let found = self.quarantined.iter_mut().find(|q| {
-                q.position.is_some()
+                now < q.until
+                    && q.position.is_some()
                     && q.position == position
                     && q.at == ask.at
                     && q.job == ask.id
@@ -118,6 +120,7 @@ impl Oracle {
                 job: ask.id.clone(),
                 position: None,
                 kept: !system,
+                until: self.now + 2_592_000_000,
                 released: false,
             });
             let data =

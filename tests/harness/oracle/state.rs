@@ -151,6 +151,7 @@ pub struct Quarantined {
     pub job: String,
     pub position: Option<u64>,
     pub kept: bool,
+    pub until: i64,
     pub released: bool,
 }
 
