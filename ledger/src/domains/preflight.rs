@@ -251,17 +251,11 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
     let worker = worker_of(job).unwrap_or_default();
     let denied = |segments: usize| {
         let at = level(asked.scope, segments).unwrap_or_else(|| asked.scope.clone());
-        world
-            .switches
-            .kills()
-            .iter()
-            .any(|kill| kill.target == super::switch::Target::Scope && kill.scope == at)
+        let mut engaged = world.switches.engaged(&at, "", None);
+        engaged.any(|kill| kill.target == super::switch::Target::Scope && kill.scope == at)
     };
-    let stopped = world
-        .switches
-        .kills()
-        .iter()
-        .any(|kill| kill.target == super::switch::Target::Principal && kill.id == worker);
+    let mut engaged = world.switches.engaged(asked.scope, worker, None);
+    let stopped = engaged.any(|kill| kill.target == super::switch::Target::Principal);
     let met = [
         on(0),
         on(3),
