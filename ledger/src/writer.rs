@@ -187,7 +187,8 @@ impl Writer {
         };
         let warning = self.warning(&request, &caller);
         if relay::is_relay(&request) {
-            relay::search(&self.door.world, &self.fingerprints, &mut request);
+            let known = relay::handed_out(&self.door.world, &request, &caller.principal);
+            relay::search(&self.fingerprints, &known, &mut request);
         }
         if request.tainted.is_some() {
             match self.without_secret(&request, &caller, entries, now) {

@@ -341,7 +341,7 @@ fn append(
 /// Whether this worker may say anything about the job at all, and there is room for it.
 fn fit(world: &World, facts: &Facts, worker: &str, asked: &Asked<'_>, over: bool) -> Result<(), Refusal> {
     let (at, job) = (asked.at(), world.jobs.get(asked.at()));
-    if job.is_none() && !over && !world.jobs.held_elsewhere(asked.id, worker) {
+    if job.is_none() && !over && world.jobs.held(asked.id, worker).is_empty() {
         return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
     }
     super::worker::stand(world, facts, worker, asked.scope, job, asked.now)?;

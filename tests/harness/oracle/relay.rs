@@ -1,6 +1,6 @@
 //! What a worker relays, and what stands between a job and its host: sections 8, 10.14, 10.18 and 10.19.
 
-use super::state::{Job, Oracle, Quarantined};
+use super::state::{Job, Material, Oracle, Quarantined};
 use super::{Ask, Decided, SYSTEM, entry};
 use chancery_ledger::format::json::{self, Value};
 use serde_json::json;
@@ -26,11 +26,11 @@ impl Oracle {
             "job.report" => "job.reject",
             _ => return None,
         };
-        // Of a job that is not here, what was handed out for any job of that id counts.
+        // Of a job that is not here, what was handed out to this worker for those of that id elsewhere counts.
         let here = self.live_job(&ask.at, &ask.id).is_some();
         let leased = |text: &str| {
-            let about = |m: &&(String, String, String)| m.1 == ask.id && (!here || m.0 == ask.at);
-            self.material.iter().filter(about).any(|m| text.contains(&m.2))
+            let about = |m: &&Material| m.job == ask.id && (m.at == ask.at || !here && m.worker == ask.who);
+            self.material.iter().filter(about).any(|m| text.contains(&m.text))
         };
         let texts: Vec<&str> = ask.args.values().filter_map(Value::text).collect();
         let detector = if texts.iter().any(|text| text.contains(&super::draw::secret())) {

@@ -155,6 +155,15 @@ pub struct Quarantined {
     pub released: bool,
 }
 
+/// Material that was handed out.
+#[derive(Clone, Debug)]
+pub struct Material {
+    pub at: String,
+    pub job: String,
+    pub worker: String,
+    pub text: String,
+}
+
 /// An answer under an idempotency key.
 #[derive(Clone, Debug)]
 pub struct Answered {
@@ -188,8 +197,7 @@ pub struct Oracle {
     pub grants: Vec<Grant>,
     pub leases: Vec<Lease>,
     pub quarantined: Vec<Quarantined>,
-    /// Scope, job and text of material that was handed out.
-    pub material: Vec<(String, String, String)>,
+    pub material: Vec<Material>,
     pub answered: Vec<Answered>,
 }
 
