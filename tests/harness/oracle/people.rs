@@ -70,7 +70,7 @@ impl Oracle {
             "suspended" => changed.suspender.clone_from(&ask.who),
             "revoked" => {
                 changed.has_key = false;
-                let mine = |t: &&mut Token| t.principal == ask.id && t.over.is_none();
+                let mine = |t: &&mut Token| t.principal == ask.id;
                 self.tokens.iter_mut().filter(mine).for_each(|t| t.over = Some("revoked"));
                 self.workers.iter_mut().filter(|w| w.id == ask.id).for_each(|w| w.revoked = true);
             }

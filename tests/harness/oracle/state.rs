@@ -173,6 +173,8 @@ pub struct Answered {
     pub key: u64,
     pub id: String,
     pub args: BTreeMap<String, Value>,
+    /// The token that asked.
+    pub session: Option<String>,
     pub said: Said,
 }
 
