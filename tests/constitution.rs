@@ -88,7 +88,8 @@ fn submitted() -> Vec<Code> {
     step.instead("job.submit", "/acme", "j-1", &tested);
     tested["mode"] = json!("worker_ssh_dry_run");
     step.instead("job.submit", "/acme", "j-1", &tested);
-    let record = json!({"trust": "verified", "current": fingerprint(1), "observers": {"boss": [fingerprint(1)]}});
+    let record =
+        json!({"trust": "verified", "current": fingerprint(1), "observers": {"boss": [fingerprint(1)]}});
     step.mend("/host_keys/live/~1acme ssh-ed25519:h:22", record);
     step.sign();
     step.mend("/capabilities/live/probe/risk", json!("high"));

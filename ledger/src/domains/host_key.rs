@@ -12,9 +12,9 @@
 //! 3. Whoever ever observed a fingerprint of a host does not verify it there.
 //! 4. A changed key loses its trust in the same request.
 
+use super::principal::Kind;
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::table::{At, Place, Table};
-use super::principal::Kind;
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::{Fingerprint, Scope};

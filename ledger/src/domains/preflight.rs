@@ -177,7 +177,8 @@ impl Findings {
         };
         let granted = known.is_some_and(|known| !known.grant) || job.grants.iter().any(|id| live(&id));
         let grant = (!granted).then_some("no_live_grant");
-        let lease = (known.is_some_and(|known| known.grant) && job.leases.is_empty()).then_some("no_open_lease");
+        let lease =
+            (known.is_some_and(|known| known.grant) && job.leases.is_empty()).then_some("no_open_lease");
         let stands =
             worker.map(|id| super::worker::stand(world, facts, id, asked.scope, Some(job), asked.now));
         let worker = match stands {

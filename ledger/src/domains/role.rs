@@ -92,14 +92,12 @@ impl State {
             return false;
         }
         let live = |one: &&Assigned| one.until.is_none_or(|until| now < until);
-        principal.assigned.iter().filter(live).any(|one| {
-            match Role::parse(&one.role) {
-                Some(role) => rule.roles.contains(&role),
-                None => {
-                    let actions = self.defined.get(one.role.as_str());
-                    !rule.roles.is_empty()
-                        && actions.is_some_and(|actions| actions.iter().any(|action| action == rule.action))
-                }
+        principal.assigned.iter().filter(live).any(|one| match Role::parse(&one.role) {
+            Some(role) => rule.roles.contains(&role),
+            None => {
+                let actions = self.defined.get(one.role.as_str());
+                !rule.roles.is_empty()
+                    && actions.is_some_and(|actions| actions.iter().any(|action| action == rule.action))
             }
         })
     }
@@ -142,9 +140,11 @@ pub(super) fn risk(id: &str) -> Risk {
 /// Whether a principal may do an action, by its first role or by a further one.
 pub(super) fn may_do(world: &World, actor: &str, action: &str, now: i64) -> bool {
     let rule = MATRIX.iter().find(|rule| rule.action == action && !rule.roles.is_empty());
-    world.principals.get(actor).zip(rule).is_some_and(|(own, rule)| {
-        rule.roles.contains(&own.role) || world.roles.may(own, rule, now)
-    })
+    world
+        .principals
+        .get(actor)
+        .zip(rule)
+        .is_some_and(|(own, rule)| rule.roles.contains(&own.role) || world.roles.may(own, rule, now))
 }
 
 /// Refuses to give, or to give means to, a role that is above the actor's own.

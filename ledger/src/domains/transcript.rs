@@ -393,7 +393,8 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
             }
         }
         Event::Quarantined { reason, worker, .. } => {
-            while let Some((oldest, _)) = state.quarantine.first_key_value().filter(|(_, e)| e.until <= meta.time)
+            while let Some((oldest, _)) =
+                state.quarantine.first_key_value().filter(|(_, e)| e.until <= meta.time)
             {
                 let oldest = *oldest;
                 state.forget(oldest);

@@ -169,9 +169,7 @@ pub fn abilities(world: &World, principal: &str, now: i64) -> Vec<&'static str> 
     else {
         return Vec::new();
     };
-    let may = |rule: &&Rule| {
-        rule.roles.contains(&principal.role) || world.roles.may(principal, rule, now)
-    };
+    let may = |rule: &&Rule| rule.roles.contains(&principal.role) || world.roles.may(principal, rule, now);
     MATRIX.iter().filter(may).map(|rule| rule.action).collect()
 }
 

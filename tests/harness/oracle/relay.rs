@@ -177,8 +177,13 @@ impl Oracle {
         let routed = worker.zip(target).is_some_and(|(worker, target)| Self::reaches(worker, target));
         let known = self.capability_of(&job.capability);
         let listed = known.is_some_and(|c| c.commands.is_empty() || job.command.is_some());
-        let live =
-            |g: &super::Grant| g.at == ask.at && g.job == ask.id && g.over.is_none() && self.now < g.expires && Some(&g.worker) == holder;
+        let live = |g: &super::Grant| {
+            g.at == ask.at
+                && g.job == ask.id
+                && g.over.is_none()
+                && self.now < g.expires
+                && Some(&g.worker) == holder
+        };
         let granted = known.is_some_and(|c| !c.grant) || self.grants.iter().any(live);
         let checks = [
             ("host_key_trust", trusted),
