@@ -1,20 +1,17 @@
-//! What does a mode allow to be done here? Nothing, or one command of an allow-list, to the letter, for a limited time.
+//! What is told while a mode does what it allows? Nothing is run, or one command of an allow-list, each line that it
+//! prints told by itself while the job is kept.
 
+use crate::child::{End, LINE, Next, Printed, Running};
 use crate::commands::executes;
-use chancery_ledger::domains::job::Mode;
-use chancery_ledger::limits::Stopwatch;
-use sha2::{Digest, Sha256};
-use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use crate::desk::Found;
+use crate::diagnostic::Diagnostic;
+use crate::work::{Left, Seen, Work, step};
 use std::time::Duration;
 
-/// Bytes of output that are told; an event's part has room for twice as many.
-const TOLD: usize = 2000;
-/// Between two looks at whether a command has ended.
-const LOOK: Duration = Duration::from_millis(2);
+/// Between two looks at whether somebody asked for the end.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// What was done, as it is told.
+/// What was done, as it is told last.
 pub(crate) struct Done {
     /// For operators.
     pub(crate) said: String,
@@ -26,114 +23,122 @@ pub(crate) struct Done {
     pub(crate) succeeded: bool,
 }
 
-/// What a command printed: the digest of all of it, and its beginning.
-struct Printed {
-    digest: String,
-    beginning: Vec<u8>,
-}
-
-/// Reads to the end, and keeps the beginning.
-fn read(mut from: impl Read) -> std::io::Result<Printed> {
-    let (mut hash, mut beginning, mut buffer) = (Sha256::new(), Vec::new(), [0; 8192]);
-    loop {
-        let read = from.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        hash.update(bytes);
-        beginning.extend(bytes.iter().take(TOLD.saturating_sub(beginning.len())));
-    }
-    let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Printed { digest, beginning })
-}
-
-/// The status with which it ended within what is left of `limit`.
-fn ended(child: &mut Child, watch: &Stopwatch, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
-    loop {
-        match child.try_wait()? {
-            Some(status) => return Ok(Some(status)),
-            None if watch.elapsed() >= limit => return Ok(None),
-            None => std::thread::park_timeout(LOOK),
-        }
-    }
-}
-
-/// Runs an argument vector without a shell, without an environment, without input. `None` when it took too long.
-fn run(
-    program: &str,
-    arguments: &[String],
-    limit: Duration,
-) -> std::io::Result<Option<(Printed, ExitStatus)>> {
-    let watch = Stopwatch::start();
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let (send, receive) = mpsc::channel();
-    if let Some(stdout) = child.stdout.take() {
-        std::thread::spawn(move || send.send(read(stdout)));
-    }
-    let printed = receive.recv_timeout(limit);
-    let status = match printed {
-        Ok(_) => ended(&mut child, &watch, limit)?,
-        Err(_) => None,
-    };
-    let (Some(status), Ok(printed)) = (status, printed) else {
-        child.kill()?;
-        child.wait()?;
-        return Ok(None);
-    };
-    Ok(Some((printed?, status)))
-}
-
-/// Text that an event may carry: no controls but line ends and tabs, no noncharacters.
+/// Text that an event may carry: no controls but tabs, no noncharacters.
 fn plain(bytes: &[u8]) -> String {
     let carried = |c: &char| {
         let code = u32::from(*c);
         let noncharacter = (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE;
-        !noncharacter && (matches!(c, '\n' | '\t') || !c.is_control())
+        !noncharacter && (*c == '\t' || !c.is_control())
     };
     // What is no UTF-8, such as a character that was cut, takes three bytes instead of one.
     let text: String = String::from_utf8_lossy(bytes).chars().filter(carried).collect();
-    let end = (0..=text.len().min(TOLD)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=text.len().min(LINE)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-/// Does what the job's mode allows. Where it runs something, it is the argument vector that the ledger has.
-pub(crate) fn execute(capability: &str, how: Mode, argv: &[String], limit: Duration) -> Done {
-    let mode = how.as_str();
-    let mut evidence = serde_json::json!({
-        "capability": capability,
-        "mode": mode,
-        "network_opened": false,
-        "stopped_at": how.stops_at(),
-    });
-    let (program, arguments) = match argv.split_first() {
-        Some(split) if executes(how) => split,
-        _ => {
-            let said = match how.stops_at() {
-                "completed" => "there was nothing to run".to_owned(),
-                stop => format!("stopped {}, as {mode} does", stop.replace('_', " ")),
-            };
-            return Done { said, detail: None, evidence, succeeded: true };
-        }
-    };
-    let (said, detail, code) = match run(program, arguments, limit) {
-        Err(error) => {
-            (format!("`{program}` could not be run"), Some(plain(error.to_string().as_bytes())), None)
-        }
-        Ok(None) => (format!("`{program}` took over {} ms and was ended", limit.as_millis()), None, None),
-        Ok(Some((printed, status))) => {
-            evidence["output_digest"] = printed.digest.into();
-            let how = status.code().map_or("a signal".to_owned(), |code| code.to_string());
-            (format!("`{program}` ended with {how}"), Some(plain(&printed.beginning)), status.code())
-        }
-    };
-    if let Some(code) = code {
-        evidence["exit_code"] = code.into();
+/// What of the output was not told, in words.
+fn untold(printed: &Printed) -> String {
+    let lines = printed.lines - printed.kept_lines;
+    match (lines, printed.cut_bytes) {
+        (0, 0) => String::new(),
+        (0, bytes) => format!("; {bytes} bytes of long lines are left out"),
+        (lines, bytes) => format!("; {lines} further lines are left out, {bytes} bytes in all"),
     }
-    Done { said, detail: detail.filter(|text| !text.is_empty()), evidence, succeeded: code == Some(0) }
+}
+
+/// Whether any line was withheld, and how it ended.
+struct Ran {
+    withheld: bool,
+    stopped: bool,
+    end: Result<End, std::io::Error>,
+}
+
+impl Work<'_> {
+    /// Does what the job's mode allows. Where it runs something, it is the argument vector that the ledger has.
+    pub(crate) fn execute(&self, left: &mut Left, found: &Found) -> Result<Result<Done, Seen>, Diagnostic> {
+        let mode = found.mode.as_str();
+        let mut evidence = serde_json::json!({
+            "capability": found.capability,
+            "mode": mode,
+            "network_opened": false,
+            "stopped_at": found.mode.stops_at(),
+        });
+        let (program, arguments) = match found.argv.split_first() {
+            Some(split) if executes(found.mode) => split,
+            _ => {
+                let said = match found.mode.stops_at() {
+                    "completed" => "there was nothing to run".to_owned(),
+                    stop => format!("stopped {}, as {mode} does", stop.replace('_', " ")),
+                };
+                return Ok(Ok(Done { said, detail: None, evidence, succeeded: true }));
+            }
+        };
+        let ran = step!(self.run(left, program, arguments)?);
+        let mut detail = None;
+        let (said, code) = match ran.end {
+            Err(error) => {
+                detail = Some(plain(error.to_string().as_bytes())).filter(|text| !text.is_empty());
+                (format!("`{program}` could not be run"), None)
+            }
+            Ok(End { status: None, .. }) if ran.stopped => {
+                (format!("`{program}` was ended, because its worker was told to stop"), None)
+            }
+            Ok(End { status: None, printed }) => {
+                let rest = printed.as_ref().map(untold).unwrap_or_default();
+                (
+                    format!("`{program}` took over {} ms and was ended{rest}", self.pace.limit.as_millis()),
+                    None,
+                )
+            }
+            Ok(End { status: Some(status), printed }) => {
+                let how = status.code().map_or("a signal".to_owned(), |code| code.to_string());
+                let rest = printed.as_ref().map(untold).unwrap_or_default();
+                // Not even the digest of what was withheld is told, of which a short secret could be guessed.
+                if let Some(printed) = printed.filter(|_| !ran.withheld) {
+                    evidence["output_digest"] = printed.digest.into();
+                }
+                let withheld = if ran.withheld { "; what it printed is withheld" } else { "" };
+                (format!("`{program}` ended with {how}{rest}{withheld}"), status.code())
+            }
+        };
+        if let Some(code) = code {
+            evidence["exit_code"] = code.into();
+        }
+        Ok(Ok(Done { said, detail, evidence, succeeded: code == Some(0) }))
+    }
+
+    /// Runs a command, tells each line, and keeps the job meanwhile. Whatever ends this early ends the command.
+    fn run(
+        &self,
+        left: &mut Left,
+        program: &str,
+        arguments: &[String],
+    ) -> Result<Result<Ran, Seen>, Diagnostic> {
+        let (mut withheld, mut stopped, mut number) = (false, false, 0);
+        let mut running = match Running::start(program, arguments, self.pace.limit) {
+            Ok(running) => running,
+            Err(error) => return Ok(Ok(Ran { withheld, stopped, end: Err(error) })),
+        };
+        loop {
+            if self.pace.stop.asked() {
+                stopped = true;
+                running.kill();
+            }
+            match running.next(LOOK.min(self.until_beat(left))) {
+                Next::Line(bytes) => {
+                    number += 1;
+                    let said = format!("line {number} of what `{program}` printed");
+                    // After a line that looked like it held a secret, further lines may hold the rest of it.
+                    let detail = Some(plain(&bytes)).filter(|text| !withheld && !text.is_empty());
+                    withheld |= step!(self.relay(left, &said, detail.as_deref(), false)?);
+                }
+                Next::Quiet => {}
+                Next::Over => break,
+            }
+            if self.until_beat(left).is_zero() {
+                step!(self.renew(left)?);
+            }
+        }
+        Ok(Ok(Ran { withheld, stopped, end: running.end() }))
+    }
 }

@@ -1,24 +1,31 @@
 //! Which verb was asked for? Parse, run, report, exit.
 
 mod asked;
+mod child;
 mod client;
 mod commands;
 mod damage;
 mod desk;
 mod diagnostic;
 mod drill;
+mod enrol;
 mod execute;
 mod exit;
 mod folded;
+mod input;
 mod known_hosts;
 mod machine;
 mod measure;
 mod output;
+mod pace;
 mod patience;
 mod provider;
 mod record;
 mod remote;
 mod said;
+mod shift;
+mod signals;
+mod targets;
 mod work;
 
 use clap::Parser;

@@ -1,6 +1,6 @@
 //! Who must, or must not, be the one that asks? SPEC 9.
 
-use super::constitution::{Context, Found};
+use super::constitution::{Context, Found, first_key};
 use super::roles::{Role, Separation};
 use crate::code::Code;
 use crate::domains::Action;
@@ -30,7 +30,7 @@ pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
         Separation::NotSuspender => (of_principal(|p| p.suspender.as_deref()), "suspended it"),
         Separation::NotHolder => {
             let holder = match &request.action {
-                Action::Key(KeyAction::Enrol { principal, .. }) => principal == actor,
+                Action::Key(KeyAction::Enrol { principal, .. }) => principal == actor && !first_key(context),
                 _ => false,
             };
             (holder, "would hold the key")
