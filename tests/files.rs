@@ -9,6 +9,8 @@ use serde_json::Value;
 use std::fs;
 
 /// A ledger with an operator and an agent who act in `/acme`.
+const FOUNDER: &str = "ledger.keys/founder.key";
+
 fn peopled() -> Home {
     let home = begun();
     enrolled(&home, "otto", "human", "msp_operator");
@@ -267,6 +269,31 @@ fn a_report_is_filed_and_explained() {
     let whole = fs::read(home.path("a.chancery")).expect("an export");
     fs::write(home.path("c.chancery"), &whole[..whole.len() - 10]).expect("a file");
     assert_eq!(object(&home, BROKEN, &["verify", "c.chancery"])["verdict"], "truncated");
+}
+
+#[test]
+fn what_an_auditor_names_is_neither_replaced_nor_read_without_end() {
+    let home = begun();
+    home.expect(YES, &["export", "--out", "a.chancery"]);
+    let export = text(&home, "a.chancery");
+    fn verify<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["verify", "a.chancery", "--pin", "link.pin"], more].concat()
+    }
+    std::os::unix::fs::symlink("ledger.pin", home.path("link.pin")).expect("a link");
+    for file in ["a.chancery", "ledger.pin", "/dev/full"] {
+        let ran = home.expect(USAGE, &verify(&["--report", file]));
+        assert!(ran.stderr.contains("a report replaces nothing"), "{}", ran.stderr);
+    }
+    assert_eq!(text(&home, "a.chancery"), export);
+    let before = text(&home, "ledger.pin");
+    home.expect(YES, &verify(&[]));
+    assert!(home.path("link.pin").symlink_metadata().expect("a file").is_symlink());
+    assert_ne!(text(&home, "ledger.pin"), before, "the pin behind the link went forward");
+    for more in [["--head", "@/dev/zero"], ["--key", "@/dev/zero"]] {
+        assert!(home.expect(USAGE, &verify(&more)).stderr.contains("over 1048576 bytes"));
+    }
+    let endless = ["do", "scope.create", "--id", "x", "reason=@/dev/zero", "--key-file", FOUNDER];
+    assert!(home.expect(USAGE, &endless).stderr.contains("over 1048576 bytes"));
 }
 
 #[test]

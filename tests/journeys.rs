@@ -124,5 +124,5 @@ fn nothing_but_the_worker_runs_anything() {
         .collect();
     starts.sort();
     // The benchmark starts this very binary: a server to measure.
-    assert_eq!(starts, ["cli/src/commands/bench/served.rs", "cli/src/execute.rs", "cli/src/machine.rs"]);
+    assert_eq!(starts, ["cli/src/child.rs", "cli/src/commands/bench/served.rs", "cli/src/machine.rs"]);
 }

@@ -1,8 +1,7 @@
-//! Is what the README shows true? Its session is run, command by command, its demo keeps its word, and what is asked with
-//! curl is answered.
+//! Is what the README shows true? Its session is run, command by command, and what is asked with curl is answered.
 
 use crate::harness::server::{Server, cast};
-use crate::harness::{Home, binary, root, skip};
+use crate::harness::{Home, root, skip};
 use std::process::Command;
 
 /// Commands and expected lines of the console blocks of the README.
@@ -82,42 +81,4 @@ fn what_is_asked_with_curl_is_answered() {
             "{command}: {told}"
         );
     }
-}
-
-#[test]
-fn the_demo_ends_with_six_verdicts_and_only_the_good_one_authentic() {
-    let home = Home::new();
-    let ran = home.expect(0, &["--json", "demo", "--dir", "demo"]);
-    let demo: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
-    let verdicts: Vec<&str> = demo["verdicts"]
-        .as_array()
-        .expect("verdicts")
-        .iter()
-        .map(|v| v["verdict"].as_str().expect("text"))
-        .collect();
-    assert_eq!(verdicts, ["authentic", "tampered", "tampered", "truncated", "stale", "forked"]);
-    for shown in demo["verdicts"].as_array().expect("verdicts") {
-        let file = format!("demo/{}", shown["file"].as_str().expect("a name"));
-        let exit = i32::try_from(shown["exit"].as_i64().expect("a code")).expect("small");
-        home.expect(exit, &["verify", &file, "--pin", "demo/ledger.pin", "--keep-pin"]);
-    }
-    let again = home.expect(2 + 3, &["demo", "--dir", "demo"]);
-    assert!(again.stderr.contains("error[directory_not_empty]"), "{}", again.stderr);
-}
-
-#[test]
-fn the_demo_is_legible_in_a_hundred_columns() {
-    let home = Home::new();
-    let ran = home.expect(0, &["demo", "--dir", "demo"]);
-    let wide: Vec<&str> = ran.stdout.lines().filter(|line| line.chars().count() > 100).collect();
-    assert!(wide.is_empty(), "{wide:?}");
-}
-
-#[test]
-fn a_bare_environment_is_enough() {
-    let home = Home::new();
-    let demo = home.path("bare");
-    let out =
-        Command::new(binary()).args(["demo", "--dir"]).arg(&demo).env_clear().output().expect("it runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }

@@ -136,7 +136,7 @@ fn what_cannot_be_recomputed_is_counted_and_is_not_authentic() {
 #[test]
 fn the_command_recomputes_and_says_so() {
     let home = Home::new();
-    home.expect(0, &["demo", "--dir", "demo"]);
+    home.expect(0, &["demo", "--dir", "demo", "--no-serve"]);
     let live = ["--json", "verify", "--dir", "demo/ledger", "--pin", "demo/ledger.pin", "--recompute"];
     let told: serde_json::Value = serde_json::from_str(&home.expect(0, &live).stdout).expect("JSON");
     let answered = told["decisions"]["recomputed"].as_u64().expect("a count");

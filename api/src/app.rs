@@ -6,6 +6,7 @@ use crate::limits::{Limits, count};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::operations::Operations;
+use crate::part::Stood;
 use crate::problem::Problem;
 use crate::slots::{Slots, Streams};
 use crate::throttle::Throttle;
@@ -39,6 +40,7 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Streams>,
     pub(crate) throttle: Throttle,
     pub(crate) log: Log,
+    pub(crate) stood: Stood,
     /// The read models, and the thread that keeps them up to date.
     pub(crate) views: Views,
     pub(crate) follower: Follower,
@@ -83,6 +85,7 @@ impl App {
             streams: Arc::new(Streams::new(count(limits.streams), count(limits.streams_per_principal))),
             throttle: Throttle::new(&limits),
             log,
+            stood: Stood::default(),
             views,
             follower,
             folded,

@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::call::{Call, Reply, json};
 use crate::entries::after;
-use crate::part;
+use crate::part::{self, State};
 use crate::problem::Problem;
 use crate::routes::Which;
 use axum::body::Body;
@@ -122,10 +122,10 @@ impl Asking {
         make: impl FnOnce(&Self) -> Result<Value, Problem> + Send + 'static,
     ) -> Reply {
         if !self.within.is_root() {
-            return self.answer_part(call, cost, make).await;
+            return self.answer_part(call, views, cost, make).await;
         }
         let (tag, known) = self.unchanged(call, views)?;
-        let mut response = if known {
+        let response = if known {
             not_modified()
         } else {
             match cost {
@@ -136,32 +136,46 @@ impl Asking {
                 }
             }
         };
-        if let Ok(tag) = HeaderValue::from_str(&tag) {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
-        Ok(response)
+        Ok(tagged(response, &tag))
     }
 
     /// The same to whoever sees a part: neither the tag nor `changed` tells when something else did.
     async fn answer_part(
         self,
         call: &Call,
+        views: &[&'static View],
         cost: Cost,
         make: impl FnOnce(&Self) -> Result<Value, Problem> + Send + 'static,
     ) -> Reply {
-        let asked = self.asked(call);
+        let (asked, app) = (self.asked(call), Arc::clone(&self.app));
+        // Before anything is read: what is folded meanwhile is of another state.
+        let state = self.state(views, &asked)?;
+        let known = app.stood.tag(&state);
+        if let Some(tag) = &known
+            && has(call, &tag.text)?
+        {
+            return Ok(tagged(not_modified(), &tag.text));
+        }
         let (answer, tag) = match cost {
-            Cost::Row => part::of(make(&self)?, &asked),
+            Cost::Row => part::of(make(&self)?, &asked, known),
             Cost::Page => {
-                let app = Arc::clone(&self.app);
-                app.blocking(move || Ok(make(&self).map(|made| part::of(made, &asked)))).await??
+                app.blocking(move || Ok(make(&self).map(|made| part::of(made, &asked, known)))).await??
             }
         };
-        let mut response = if has(call, &tag)? { not_modified() } else { json(&answer)? };
-        if let Ok(tag) = HeaderValue::from_str(&tag) {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
+        let response = if has(call, &tag.text)? { not_modified() } else { json(&answer)? };
+        let response = tagged(response, &tag.text);
+        app.stood.keep(state, tag);
         Ok(response)
+    }
+
+    /// A question, as long as nothing is folded and no deadline passes.
+    fn state(&self, views: &[&'static View], asked: &str) -> Result<State, Problem> {
+        let generation = self.app.folded.borrow().beats;
+        let mut state = asked.to_owned();
+        for view in views {
+            state.push_str(&self.app.views.standing(view, self.now, generation)?);
+        }
+        Ok(State::of(&state))
     }
 
     /// An answer that has `as_of`, as it is told.
@@ -183,6 +197,14 @@ impl Asking {
 fn has(call: &Call, tag: &str) -> Result<bool, Problem> {
     let same = |one: &str| one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/");
     Ok(call.header("if-none-match")?.is_some_and(|known| known.split(',').any(same)))
+}
+
+/// With its tag.
+fn tagged(mut response: Response<Body>, tag: &str) -> Response<Body> {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
 }
 
 fn not_modified() -> Response<Body> {

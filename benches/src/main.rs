@@ -1,5 +1,6 @@
 //! How many events per second does Chancery make durable beside its peers, on the same disk in the same minutes?
 
+mod all;
 mod child;
 mod cqrs;
 mod event;
@@ -20,6 +21,7 @@ pub(crate) type Done<T> = Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "Usage: peers [--on DIR] [--rounds N] [--entries N] [--json] [--smoke]
        peers gate [--rounds N] [--requests N] [--only TEXT] [--json] [--smoke]
+       peers all [--on DIR] [--json] [--smoke]
 
   --on DIR      directory for everything that is written, on the disk that counts [default: a temporary one]
   --rounds N    interleaved rounds, of which the median counts [default: 5]
@@ -31,13 +33,14 @@ const USAGE: &str = "Usage: peers [--on DIR] [--rounds N] [--entries N] [--json]
   PEERS_POSTGRES  connection string of a PostgreSQL server whose data is on the same disk
   PEERS_PYTHON    a Python that has the package `eventsourcing`";
 
-struct Args {
+#[derive(Debug)]
+pub(crate) struct Args {
     plan: Plan,
     json: bool,
 }
 
 /// The arguments, or what to print instead.
-fn args(mut given: impl Iterator<Item = String>) -> Result<Args, String> {
+pub(crate) fn args(mut given: impl Iterator<Item = String>) -> Result<Args, String> {
     let mut plan = Plan { on: std::env::temp_dir(), entries: 100_000, rounds: 5 };
     let mut json = false;
     while let Some(name) = given.next() {
@@ -98,7 +101,7 @@ fn field() -> Done<Field> {
     Ok(Field { candidates: found, skipped })
 }
 
-fn run(args: &Args) -> Done<(String, report::Figures)> {
+pub(crate) fn run(args: &Args) -> Done<(String, report::Figures)> {
     let Field { mut candidates, skipped } = field()?;
     let all = rounds::interleave(&mut candidates, &args.plan)?;
     let conditions = report::conditions(&args.plan, event::Event::nth(0).json()?.len());
@@ -119,15 +122,19 @@ fn tell(measured: Done<(String, report::Figures)>, json: bool) -> Done<()> {
 }
 
 fn main() -> ExitCode {
-    let mut given = std::env::args().skip(1).peekable();
-    let told = if given.next_if(|first| first == "gate").is_some() {
-        gate::args(given).map(|args| {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let told = match given.split_first() {
+        Some((first, rest)) if first == "gate" => gate::args(rest.iter().cloned()).map(|args| {
             let (table, figures) = gate::run(&args)?;
             let right = gate::all_right(&figures);
             tell(Ok((table, figures)), args.json).and(right)
-        })
-    } else {
-        args(given).map(|args| tell(run(&args), args.json))
+        }),
+        Some((first, rest)) if first == "all" => all::args(rest).map(|(appends, gates)| {
+            let (table, figures) = all::run(&appends, &gates)?;
+            let right = gate::all_right(&figures);
+            tell(Ok((table, figures)), appends.json).and(right)
+        }),
+        _ => args(given.into_iter()).map(|args| tell(run(&args), args.json)),
     };
     match told {
         Ok(Ok(())) => ExitCode::SUCCESS,

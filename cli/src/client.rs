@@ -1,6 +1,7 @@
 //! Who asks, and how is a request put together? The same for every command that asks.
 
 use crate::diagnostic::Diagnostic;
+use crate::input;
 use chancery_ledger::domains::Invalid;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::ids::{IdempotencyKey, KeyId, Origin, PrincipalId, Scope};
@@ -164,12 +165,7 @@ pub(crate) fn parse_args(typed: &[String]) -> Result<Value, Diagnostic> {
                 (name, value)
             }
             None => match text.strip_prefix('@') {
-                Some(path) => {
-                    let path = Path::new(path);
-                    let text = std::fs::read_to_string(path)
-                        .map_err(|error| crate::diagnostic::io("read the argument from", path, error))?;
-                    (name, Value::Text(text))
-                }
+                Some(path) => (name, Value::Text(input::text(Path::new(path), input::SMALL)?)),
                 None => (name, Value::Text(text.to_owned())),
             },
         };

@@ -11,10 +11,12 @@ use chancery_ledger::domains::job::{Job, Mode};
 use chancery_ledger::domains::table::At;
 use chancery_ledger::format::entry;
 use chancery_ledger::format::ids::Scope;
+use chancery_ledger::limits::Stopwatch;
 use chancery_ledger::{Code, Ledger};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Rows of one page.
 const PAGE: &str = "500";
@@ -107,6 +109,13 @@ impl<'a> Desk<'a> {
                 request.named()?;
                 patience.until_heard(|limit| remote.invoke(who, request.clone(), limit))
             }
+        }
+    }
+
+    /// So long lasts what the next questions depend on, and no longer is a server waited for.
+    pub(crate) fn lasts(&self, since: Stopwatch, lasts: Duration) {
+        if let Self::Far(_, _, patience) = self {
+            patience.renew(since, lasts);
         }
     }
 

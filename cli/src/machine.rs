@@ -39,6 +39,9 @@ fn known_hosts() -> Option<Found> {
 
 fn found(text: &str, source: &'static str, place: String) -> Option<Found> {
     let (mut keys, _) = parse(text);
+    // One key of a name: another line of the same name is another host's, or an older key.
+    let mut names = std::collections::BTreeSet::new();
+    keys.retain(|key| names.insert(key.id.clone()));
     keys.truncate(MOST);
     (!keys.is_empty()).then_some(Found { keys, source, place })
 }
@@ -79,9 +82,9 @@ pub(crate) fn generated(public: &[u8; 32]) -> Seen {
 
 /// The host keys of this machine, or a generated one that is labelled so.
 pub(crate) fn host_keys(spare: &[u8; 32]) -> Found {
-    keyscan().or_else(known_hosts).or_else(public_key_files).unwrap_or_else(|| Found {
+    keyscan().or_else(public_key_files).or_else(known_hosts).unwrap_or_else(|| Found {
         keys: vec![generated(spare)],
         source: "generated",
-        place: "none here: a generated pair".to_owned(),
+        place: "none was found, so one is generated".to_owned(),
     })
 }

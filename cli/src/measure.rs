@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::output::Output;
+use crate::targets;
 use chancery_ledger::limits::Stopwatch;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -22,20 +23,80 @@ pub(crate) struct Figure {
     /// Memory of a process.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) kilobytes: Option<u64>,
+    /// Bytes of an entry.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) bytes: Option<u64>,
     /// What it is divided by.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) limit: Option<String>,
     /// Two digits after the point, as text: the profile has no floats.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) ratio: Option<String>,
+    /// How good is good enough, and whether it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) met: Option<bool>,
+    /// The same figure of an earlier run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) against: Option<Box<Against>>,
     pub(crate) conditions: String,
+}
+
+/// A figure beside that of an earlier run. All ratios are this one divided by the earlier.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Against {
+    pub(crate) earlier: Figure,
+    /// Which member is compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) measured: Option<String>,
+    /// Its ratio.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) times: Option<String>,
+    /// That of the ratios to the limit: what a slower machine does not change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) ratio: Option<String>,
 }
 
 /// Figures of one run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) conditions: String,
+    /// Conditions of the earlier run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) against: Option<String>,
     pub(crate) figures: Vec<Figure>,
+}
+
+impl Figure {
+    /// Its ratio to the limit, in hundredths.
+    pub(crate) fn hundredths(&self) -> Option<u64> {
+        let (whole, rest) = self.ratio.as_deref()?.split_once('.')?;
+        Some(whole.parse::<u64>().ok()?.saturating_mul(100).saturating_add(rest.parse().ok()?))
+    }
+
+    /// What it measures first of all.
+    fn measured(&self) -> Option<(&'static str, u64)> {
+        let all = [
+            ("per_second", self.per_second),
+            ("p50_ns", self.p50_ns),
+            ("kilobytes", self.kilobytes),
+            ("bytes", self.bytes),
+        ];
+        all.into_iter().find_map(|(name, value)| Some((name, value?)))
+    }
+
+    /// Beside the same of an earlier run.
+    fn against(&self, earlier: &Self) -> Against {
+        let both = self.measured().zip(earlier.measured()).filter(|(own, other)| own.0 == other.0);
+        let ratios = self.hundredths().zip(earlier.hundredths());
+        Against {
+            earlier: Self { against: None, ..earlier.clone() },
+            measured: both.map(|(own, _)| own.0.to_owned()),
+            times: both.map(|(own, other)| ratio(own.1, other.1)),
+            ratio: ratios.map(|(own, other)| ratio(own, other)),
+        }
+    }
 }
 
 /// Nanoseconds of a duration.
@@ -96,46 +157,61 @@ fn in_turns<C: ?Sized>(
     times.into_iter().map(median).collect()
 }
 
-/// Prints figures, beside those of an earlier run when one is given.
-pub(crate) fn report(figures: &Figures, against: Option<&Path>, out: &Output) -> Result<(), Diagnostic> {
-    let before: Option<Figures> = match against {
-        None => None,
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|e| crate::diagnostic::io("read", path, e))?;
-            let parsed = serde_json::from_str(&text);
-            Some(
-                parsed
-                    .map_err(|e| Diagnostic::usage(format!("`{}` holds no figures: {e}", path.display())))?,
-            )
+/// Figures of an earlier run, as `--json` wrote them.
+pub(crate) fn earlier(path: &Path) -> Result<Figures, Diagnostic> {
+    let text = std::fs::read_to_string(path).map_err(|e| crate::diagnostic::io("read", path, e))?;
+    serde_json::from_str(&text)
+        .map_err(|e| Diagnostic::usage(format!("`{}` holds no figures: {e}", path.display())))
+}
+
+/// Prints figures, with their targets, beside those of an earlier run when one is given.
+pub(crate) fn report(mut figures: Figures, before: Option<Figures>, out: &Output) {
+    figures.figures.iter_mut().for_each(targets::judge);
+    if let Some(before) = before {
+        for figure in &mut figures.figures {
+            let same = before.figures.iter().find(|earlier| earlier.name == figure.name);
+            figure.against = same.map(|earlier| Box::new(figure.against(earlier)));
         }
-    };
+        figures.against = Some(before.conditions);
+    }
     if out.json {
-        out.json(figures);
-        return Ok(());
+        out.json(&figures);
+        return;
     }
     out.data(&format!("conditions: {}", figures.conditions));
-    for figure in &figures.figures {
-        let mut line = format!("{:<34}", figure.name);
-        for (name, value) in [("p50", figure.p50_ns), ("p99", figure.p99_ns), ("p999", figure.p999_ns)] {
-            if let Some(ns) = value {
-                line.push_str(&format!(" {name} {ns} ns"));
-            }
-        }
-        if let Some(rate) = figure.per_second {
-            line.push_str(&format!(" {rate}/s"));
-        }
-        if let Some(kilobytes) = figure.kilobytes {
-            line.push_str(&format!(" {kilobytes} kB"));
-        }
-        if let (Some(ratio), Some(limit)) = (&figure.ratio, &figure.limit) {
-            line.push_str(&format!("  {ratio} of {limit}"));
-        }
-        let earlier = before.as_ref().and_then(|b| b.figures.iter().find(|f| f.name == figure.name));
-        if let Some(earlier) = earlier.and_then(|f| f.ratio.as_ref()) {
-            line.push_str(&format!("  (was {earlier})"));
-        }
-        line.push_str(&format!("  [{}]", figure.conditions));
-        out.data(&line);
+    if let Some(before) = &figures.against {
+        out.data(&format!("earlier:    {before}"));
     }
-    Ok(())
+    figures.figures.iter().for_each(|figure| out.data(&line(figure)));
+}
+
+fn line(figure: &Figure) -> String {
+    let mut line = format!("{:<34}", figure.name);
+    for (name, value) in [("p50", figure.p50_ns), ("p99", figure.p99_ns), ("p999", figure.p999_ns)] {
+        if let Some(ns) = value {
+            line.push_str(&format!(" {name} {ns} ns"));
+        }
+    }
+    if let Some(rate) = figure.per_second {
+        line.push_str(&format!(" {rate}/s"));
+    }
+    for (unit, value) in [("kB", figure.kilobytes), ("bytes", figure.bytes)] {
+        if let Some(value) = value {
+            line.push_str(&format!(" {value} {unit}"));
+        }
+    }
+    if let (Some(ratio), Some(limit)) = (&figure.ratio, &figure.limit) {
+        line.push_str(&format!("  {ratio} of {limit}"));
+    }
+    if let (Some(target), Some(met)) = (&figure.target, figure.met) {
+        line.push_str(&format!("  {}: {target}", if met { "met" } else { "missed" }));
+    }
+    if let Some(against) = &figure.against {
+        let times = against.times.as_ref().map(|times| format!("{times} times what it was"));
+        let was = against.earlier.ratio.as_ref().map(|ratio| format!("was {ratio}"));
+        let said: Vec<String> = [times, was].into_iter().flatten().collect();
+        line.push_str(&format!("  ({})", said.join(", ")));
+    }
+    line.push_str(&format!("  [{}]", figure.conditions));
+    line
 }

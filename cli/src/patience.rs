@@ -66,11 +66,6 @@ impl Patience {
         lasts.saturating_sub(since.elapsed())
     }
 
-    /// What ends it before.
-    pub(crate) fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
     /// Tries until there is an answer that stays; `once` is told how long it may wait for one.
     pub(crate) fn until_heard<T>(
         &self,

@@ -109,7 +109,7 @@ impl Problem {
 }
 
 /// A body, or the problem in its place.
-type Answered = Result<String, Problem>;
+type Answered = Result<String, Box<Problem>>;
 
 impl Remote {
     /// The server at `url`.
@@ -154,13 +154,13 @@ impl Remote {
         if status.is_success() {
             return Ok(Ok(text));
         }
-        let problem = serde_json::from_str::<Problem>(&text);
-        problem.map(|problem| Err(Problem { retry_after: retry_after.unwrap_or(0), ..problem })).map_err(
-            |_| {
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Ok(Err(Box::new(Problem { retry_after: retry_after.unwrap_or(0), ..problem }))),
+            Err(_) => {
                 let text = format!("`{}` answered {status}, and not as a ledger does", self.base);
-                Fault::unheard(Diagnostic::new(Code::Io, text))
-            },
-        )
+                Err(Fault::unheard(Diagnostic::new(Code::Io, text)))
+            }
+        }
     }
 
     /// What stands at a path.
@@ -175,7 +175,7 @@ impl Remote {
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        self.read(request.call())?.map_err(Problem::fault)
+        self.read(request.call())?.map_err(|problem| problem.fault())
     }
 
     fn post(&self, path: &str, asked: &Request, limit: Duration) -> Result<Answered, Fault> {
@@ -239,8 +239,10 @@ impl Remote {
                 let leaves = invoked.events.into_iter().map(|event| event.entry).collect();
                 Said { leaves, ..Said::read(invoked.receipt.get()).map_err(Fault::last)? }
             }
-            Err(Problem { receipt: Some(receipt), .. }) => Said::read(receipt.get()).map_err(Fault::last)?,
-            Err(problem) => return Err(problem.fault()),
+            Err(problem) => match &problem.receipt {
+                Some(receipt) => Said::read(receipt.get()).map_err(Fault::last)?,
+                None => return Err(problem.fault()),
+            },
         };
         if matches!(who, Who::Key(..)) && !said.replay {
             self.next.set(self.next.get() + 1);
@@ -255,7 +257,7 @@ impl Remote {
             decision: Box<RawValue>,
         }
         let sent = self.send(who, ask, "preview", TIMEOUT).map_err(|fault| fault.diagnostic)?;
-        let text = sent.map_err(Problem::diagnostic)?;
+        let text = sent.map_err(|problem| problem.diagnostic())?;
         let read = serde_json::from_str::<Previewed>(&text);
         read.map(|previewed| previewed.decision)
             .map_err(|_| Diagnostic::new(Code::Io, "the answer is no preview"))
@@ -268,14 +270,15 @@ impl Remote {
         let again = (matches!(who, Who::Key(..)) && ask.seq.is_none()).then(|| ask.clone());
         let request = assemble(origin, |_| self.next.get(), who, ask).map_err(Fault::last)?;
         let answered = self.post(&path, &request, limit)?;
-        match (answered, again) {
-            (Err(Problem { expected: Some(seq), .. }), Some(mut ask)) => {
+        let expected = answered.as_ref().err().and_then(|problem| problem.expected);
+        match (expected, again) {
+            (Some(seq), Some(mut ask)) => {
                 ask.seq = Some(seq);
                 self.next.set(seq);
                 let request = assemble(origin, |_| seq, who, ask).map_err(Fault::last)?;
                 self.post(&path, &request, limit)
             }
-            (answered, _) => Ok(answered),
+            _ => Ok(answered),
         }
     }
 }

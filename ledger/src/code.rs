@@ -171,6 +171,7 @@ codes! {
     GrantLimit "grant_limit" Refusal;
     UseMismatch "use_mismatch" Refusal;
     LeaseExists "lease_exists" Refusal;
+    LeaseLimit "lease_limit" Refusal;
     LeaseEnded "lease_ended" Refusal;
     FingerprintMalformed "fingerprint_malformed" Refusal;
     TranscriptFull "transcript_full" Refusal;

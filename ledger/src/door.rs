@@ -3,6 +3,7 @@
 
 use crate::answer::Effect;
 use crate::code::Code;
+use crate::domains::token;
 use crate::domains::{self, Asked, DecisionEvent, Draft, Ended, Event, Facts, Meta, World};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
@@ -332,12 +333,35 @@ impl Door {
     }
 }
 
+/// For whom a token speaks: its id, and the principal.
+type Speaks = for<'a> fn(&'a token::State, &'a str, i64) -> Option<(&'a str, &'a str)>;
+
 /// Who asks, and whether the signature is theirs.
 pub(crate) fn authenticate(
     world: &World,
     origin: &Origin,
     request: &Request,
     now: i64,
+) -> std::result::Result<Caller, Conflict> {
+    authenticate_by(world, origin, request, now, token::State::authenticate)
+}
+
+/// Who asks with a token that ended with its one answer: it may have that answer again, and nothing else.
+pub(crate) fn authenticate_spent(
+    world: &World,
+    origin: &Origin,
+    request: &Request,
+    now: i64,
+) -> std::result::Result<Caller, Conflict> {
+    authenticate_by(world, origin, request, now, token::State::authenticate_spent)
+}
+
+fn authenticate_by(
+    world: &World,
+    origin: &Origin,
+    request: &Request,
+    now: i64,
+    speaks: Speaks,
 ) -> std::result::Result<Caller, Conflict> {
     let signer = match &request.attestation {
         None => None,
@@ -352,7 +376,7 @@ pub(crate) fn authenticate(
     };
     let (session, actor) = match (&request.credential, signer) {
         (Credential::System(_), _) => (None, domains::principal::SYSTEM),
-        (Credential::Token(text), _) => match world.tokens.authenticate(text, now) {
+        (Credential::Token(text), _) => match speaks(&world.tokens, text, now) {
             Some((session, principal)) => (Some(session.to_owned()), principal),
             None => return conflict(Code::Unauthenticated, "no live credential came with the request"),
         },

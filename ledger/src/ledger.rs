@@ -6,7 +6,7 @@ use crate::clock::{Clock, LedgerTime};
 use crate::code::Code;
 use crate::domains::World;
 use crate::domains::ledger::Stage;
-use crate::door::Door;
+use crate::door::{self, Door};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
 use crate::fingerprint::FingerprintKey;
@@ -293,10 +293,18 @@ impl Ledger {
         self.queue.push_all(requests.into_iter().map(|(request, reply)| Waiting { request, reply }).collect())
     }
 
-    /// Looks for leased material in what a worker relays.
+    /// Looks for leased material in what a worker relays, while nobody waits; what comes from nobody is not worth it.
     fn search(&self, request: &mut Request) {
-        if relay::is_relay(request) {
-            self.published.look(|world| relay::search(world, &self.fingerprints, request));
+        if !relay::is_relay(request) {
+            return;
+        }
+        let now = self.now();
+        let known = self.published.look(|world| {
+            let caller = door::authenticate(world, &self.origin, request, now).ok()?;
+            Some(relay::handed_out(world, request, &caller.principal))
+        });
+        if let Some(known) = known {
+            relay::search(&self.fingerprints, &known, request);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::released::Released;
 use crate::stats::Stats;
 use crate::store::{self, Anchor, Answered, Batch, EndedRow, Marker, Paths, Reader, Wal, Watch};
 use crate::trace::{Point, Step, Tracer};
-use crate::{facts, relay};
+use crate::{door, facts, relay};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -107,6 +107,8 @@ enum Ready {
     Recorded(Box<Outcome>),
     /// An entry of this batch or of the store answered the same key before.
     Replay(Digest, Box<Request>),
+    /// The same for a token that ended with that answer; or else the conflict.
+    Again(Digest, Box<(Request, Caller, Conflict)>),
     Conflict(Conflict),
     Failed(Error),
 }
@@ -204,11 +206,12 @@ impl Writer {
         let now = self.time.now();
         let mut caller = match self.door.authenticate(&request, now) {
             Ok(caller) => caller,
-            Err(conflict) => return Ready::Conflict(conflict),
+            Err(conflict) => return self.again(request, keys, now, conflict),
         };
         let warning = self.warning(&request, &caller);
         if relay::is_relay(&request) {
-            relay::search(&self.door.world, &self.fingerprints, &mut request);
+            let known = relay::handed_out(&self.door.world, &request, &caller.principal);
+            relay::search(&self.fingerprints, &known, &mut request);
         }
         if request.tainted.is_some() {
             match self.without_secret(&request, &caller, entries, now) {
@@ -289,6 +292,18 @@ impl Writer {
                     warning,
                 }))
             }
+            Err(error) => Ready::Failed(error),
+        }
+    }
+
+    /// What is not answered because the token ended: the answer that it ended with was perhaps lost on the way.
+    fn again(&self, request: Request, keys: &HashMap<Digest, u64>, now: i64, conflict: Conflict) -> Ready {
+        let spent = door::authenticate_spent(&self.door.world, &self.door.origin, &request, now);
+        let Ok(caller) = spent else { return Ready::Conflict(conflict) };
+        let key = gate::idempotency_digest(&caller.principal, &request.scope, request.spec.id, &request.key);
+        match self.find(&key, keys, now) {
+            Ok(Prior::Answered) => Ready::Again(key, Box::new((request, caller, conflict))),
+            Ok(Prior::None | Prior::Held(..)) => Ready::Conflict(conflict),
             Err(error) => Ready::Failed(error),
         }
     }
@@ -472,7 +487,27 @@ impl Writer {
                 Ok(answer) => answer,
                 Err(error) => Answer::Failed(error),
             },
+            Ready::Again(key, asked) => {
+                let (request, caller, conflict) = *asked;
+                match self.replay_to(&key, &request, &caller) {
+                    Ok(Some(answer)) => answer,
+                    Ok(None) => Answer::Conflict(conflict),
+                    Err(error) => Answer::Failed(error),
+                }
+            }
         }
+    }
+
+    /// The stored answer, when it is to this very request and was given to this very session.
+    fn replay_to(&self, key: &Digest, request: &Request, caller: &Caller) -> Result<Option<Answer>> {
+        let leaf = self.answered.get(key)?.map(|position| self.reader.leaf(position)).transpose()?.flatten();
+        let Some(leaf) = leaf else { return Ok(None) };
+        let entry = entry::read(&leaf).map_err(|error| Error::damaged(error.to_string()))?;
+        if entry.actor.session != caller.session.as_deref() {
+            return Ok(None);
+        }
+        let answer = self.replay(key, request)?;
+        Ok(matches!(answer, Answer::Receipt(_)).then_some(answer))
     }
 
     fn receipt(&self, outcome: Outcome) -> Answer {

@@ -192,22 +192,29 @@ impl Views {
     /// `now` has passed, and `asked`, which is whatever else the answer depends on. The caller's `generation` grows with
     /// each fold: within one, the file is looked at once.
     pub fn tag(&self, view: &View, now: i64, asked: &str, generation: u64) -> Result<String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(view.name).cloned();
-        let known = match known.filter(|known| known.holds(generation, now)) {
-            Some(known) => known,
-            None => {
-                let fresh = self.read(|conn| {
-                    let at = Self::live(conn, view)?;
-                    let (passed, until) = store::passed(conn, view, &at, now)?;
-                    Ok(Known { generation, now, until, at, passed })
-                })?;
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.insert(view.name, fresh.clone());
-                fresh
-            }
-        };
-        let Known { at, passed, .. } = known;
+        let Known { at, passed, .. } = self.known(view, now, generation)?;
         Ok(short(&format!("{} {} {} {} {passed:?} {asked}", view.name, at.version, at.changed, at.skipped)))
+    }
+
+    /// As long as this stays the same, nothing is folded and no deadline of the view passes: what it says stays the same.
+    pub fn standing(&self, view: &View, now: i64, generation: u64) -> Result<String> {
+        let Known { passed, .. } = self.known(view, now, generation)?;
+        Ok(format!("{generation} {} {passed:?}", view.name))
+    }
+
+    fn known(&self, view: &View, now: i64, generation: u64) -> Result<Known> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(view.name).cloned();
+        if let Some(known) = known.filter(|known| known.holds(generation, now)) {
+            return Ok(known);
+        }
+        let fresh = self.read(|conn| {
+            let at = Self::live(conn, view)?;
+            let (passed, until) = store::passed(conn, view, &at, now)?;
+            Ok(Known { generation, now, until, at, passed })
+        })?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(view.name, fresh.clone());
+        Ok(fresh)
     }
 
     /// A page of rows.

@@ -26,7 +26,7 @@ const TOGETHER: u64 = 16;
 /// Bytes of rows that are kept at hand from one transaction to the next, over all views.
 const AT_HAND: usize = 8 << 20;
 /// Bytes with which a transaction takes no further batch.
-const FULL: usize = 16 << 20;
+const FULL: usize = 12 << 20;
 /// Bytes of a dead letter that is not written yet, about.
 const LETTER: usize = 256;
 
@@ -282,7 +282,9 @@ impl Engine {
             if head.size - at <= BATCH * FAR {
                 let bare = group.iter().zip(views.iter().zip(&cursors));
                 let bare = bare.filter(|(at, _)| !self.indexed.get(**at).is_some_and(|indexed| *indexed));
-                bare.map(|(_, (view, cursor))| writer.index(view, cursor)).collect::<Result<()>>()?;
+                for (_, (view, cursor)) in bare {
+                    writer.index(view, cursor)?;
+                }
             }
             let mut beside = None;
             if let (Some(table), Some(last)) = (&own_letters, letters.last()) {

@@ -1,12 +1,13 @@
 //! How do tests speak to a server? The real binary on a free port, and a client that sees every byte.
 
+use super::Home;
 use super::site::Site;
 use chancery_ledger::Code;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -84,9 +85,24 @@ pub fn read_head(from: &mut BufReader<TcpStream>) -> Option<(u16, BTreeMap<Strin
 impl Server {
     /// Serves the ledger of a site; `more` are further words of the command line.
     pub fn start(site: &Site, more: &[&str]) -> Self {
-        let log = site.home.path("access.log");
-        let mut command = site.home.command(&["--json", "serve", "--listen", "127.0.0.1:0", "--access-log"]);
-        command.arg(&log).arg("--dir").arg(site.path("l")).args(more);
+        Self::serve(&site.home, &site.path("l"), more)
+    }
+
+    /// Serves the ledger in `dir`.
+    pub fn serve(home: &Home, dir: &Path, more: &[&str]) -> Self {
+        Self::run(&mut Self::command(home, dir, more))
+    }
+
+    /// The command that serves the ledger in `dir`.
+    pub fn command(home: &Home, dir: &Path, more: &[&str]) -> Command {
+        let mut command = home.command(&["--json", "serve", "--listen", "127.0.0.1:0", "--access-log"]);
+        command.arg(home.path("access.log")).arg("--dir").arg(dir).args(more);
+        command
+    }
+
+    /// Starts it, and waits until it listens.
+    pub fn run(command: &mut Command) -> Self {
+        let log = command.get_args().skip_while(|arg| *arg != "--access-log").nth(1).expect("a file").into();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -23,9 +23,11 @@ mod visible;
 mod wire;
 mod write;
 
+pub(crate) use gate::glance;
+
 use crate::diagnostic::Outcome;
 use crate::exit;
-use crate::measure::{Figures, report};
+use crate::measure::{Figures, earlier, report};
 use crate::output::Output;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use std::path::PathBuf;
@@ -80,6 +82,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     if args.what == "bare" {
         return bare::run(args.on.as_deref(), out);
     }
+    // What cannot be read is said before anything is measured.
+    let before = args.against.as_deref().map(earlier).transpose()?;
     let bench = subject::Bench::new(args.on.clone(), args.sign == "entries", args.entries)?;
     let mut figures = Vec::new();
     let wants = |name: &str| args.what == name || args.what == "all";
@@ -119,6 +123,6 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     if by_token("sse") {
         figures.extend(sse::run(&bench)?);
     }
-    report(&Figures { conditions: conditions(args), figures }, args.against.as_deref(), out)?;
+    report(Figures { conditions: conditions(args), against: None, figures }, before, out);
     Ok(exit::YES)
 }

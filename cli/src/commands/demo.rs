@@ -1,234 +1,194 @@
-//! What is a record that cannot be changed unseen? Shown on this machine's own host keys, damage included.
+//! What is governed work whose record cannot be changed unseen? Played on this machine, with its own commands and host
+//! keys, damage included.
 
+mod begin;
+mod cast;
 mod damage;
+mod disorder;
+mod leak;
+mod look;
+mod record;
+mod serve;
+mod stop;
+mod tell;
+mod trust;
 mod work;
 
-use super::export::to_file;
-use super::init::{Plan, create, verifier};
-use super::key::{generate, proof};
-use super::verify::{file as verify_file, read_pin};
-use crate::client::{Ask, Who, ask, must, read_key};
+use super::bench::glance;
+use super::init::{Plan, create};
 use crate::diagnostic::{Diagnostic, Outcome, io};
 use crate::exit;
-use crate::machine::{generated, host_keys};
-use crate::output::{Output, printable};
+use crate::machine::host_keys;
+use crate::measure::Figure;
+use crate::output::Output;
+use cast::{Cast, broken};
 use chancery_ledger::domains::ledger::{Form, Stage};
-use chancery_ledger::export::Selection;
-use chancery_ledger::format::ids::{LogName, PrincipalId, Scope};
-use chancery_ledger::store::{Paths, write_new};
-use chancery_ledger::verify::{How, Pin, Trust, Verdict};
-use chancery_ledger::{Code, Entropy, Error, Ledger, Receipt};
+use chancery_ledger::format::ids::{LogName, PrincipalId};
+use chancery_ledger::limits::Stopwatch;
+use chancery_ledger::store::Paths;
+use chancery_ledger::{Code, Entropy};
+use record::{Found, Shown};
 use serde::Serialize;
 use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use tell::Story;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Directory to make; it must be empty or absent
-    #[arg(long, default_value = "chancery-demo", value_name = "DIR")]
+    /// Directory to make and to keep; it must be empty or absent [default: a temporary one, gone in the end]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// End after the story; without it, the ledger is served until Ctrl-C
+    #[arg(long)]
+    no_serve: bool,
+    /// Where to serve it [default: 127.0.0.1:7878, or a free port where that is taken]
+    #[arg(long, value_name = "ADDR", conflicts_with = "no_serve")]
+    listen: Option<SocketAddr>,
+}
+
+/// The directory of the demo; one that nobody asked for is gone in the end.
+struct Home {
     dir: PathBuf,
+    kept: bool,
 }
 
-/// One file and what an auditor is told about it.
-#[derive(Debug, Serialize)]
-struct Shown {
-    file: String,
-    what: &'static str,
-    verdict: &'static str,
-    exit: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<u64>,
-}
-
-struct Cast<'a> {
-    ledger: &'a Ledger,
-    keys: &'a Path,
-    out: &'a Output,
-    founder: Who,
-}
-
-fn id(text: &str) -> Result<PrincipalId, Diagnostic> {
-    PrincipalId::parse(text).map_err(|error| Diagnostic::usage(error.to_string()))
-}
-
-impl Cast<'_> {
-    fn tell(&self, receipt: &Receipt, text: &str) {
-        self.told(receipt.entries.iter().map(|entry| entry.position), text);
-    }
-
-    fn told(&self, positions: impl Iterator<Item = u64>, text: &str) {
-        let at: Vec<String> = positions.map(|position| position.to_string()).collect();
-        self.out.say(&format!("  entry {:<6} {}", at.join(", "), printable(text)));
-    }
-
-    /// Registers a principal, has another activate it, and gives it a key of its own.
-    fn enrol(
-        &self,
-        activator: &Who,
-        name: &str,
-        scope: &Scope,
-        kind: &str,
-        role: &str,
-    ) -> Result<Who, Diagnostic> {
-        let arguments = [("kind", kind), ("role", role)];
-        let receipt =
-            must(self.ledger, &self.founder, Ask::new("principal.register", scope, name, &arguments))?;
-        self.tell(&receipt, &format!("founder registers {name} as {role} in {scope}"));
-        let receipt = must(self.ledger, activator, Ask::new("principal.activate", scope, name, &[]))?;
-        let by = if matches!(activator, Who::Key(who, _) if who.as_str() == "founder") {
-            "founder"
-        } else {
-            "ada"
-        };
-        self.tell(&receipt, &format!("{by} activates {name}"));
-        let principal = id(name)?;
-        let path = self.keys.join(format!("{name}.key"));
-        let key = generate(&principal, &path)?;
-        let (public, proof) = proof(self.ledger.origin(), &principal, &key)?;
-        let entity = key.public().id().entity();
-        let arguments = [("principal", name), ("public", public.as_str()), ("proof", proof.as_str())];
-        let receipt = must(self.ledger, &self.founder, Ask::new("key.enrol", scope, &entity, &arguments))?;
-        self.tell(&receipt, &format!("{name}'s own key is enrolled, with proof that {name} has it"));
-        read_key(&path)
+impl Home {
+    fn new(asked: Option<&Path>) -> Result<Self, Diagnostic> {
+        let temporary = || std::env::temp_dir().join(format!("chancery-demo-{}", std::process::id()));
+        let dir = asked.map_or_else(temporary, Path::to_owned);
+        let occupied = fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied {
+            let text = format!("`{}` is not empty", dir.display());
+            return Err(Diagnostic::new(Code::DirectoryNotEmpty, text)
+                .hint("name another: `chancery demo --dir DIR`"));
+        }
+        // Nobody else's directory is used, but for one that was named.
+        let made = fs::DirBuilder::new().mode(0o700).recursive(asked.is_some()).create(&dir);
+        made.map_err(|error| io("create", &dir, error))?;
+        let dir = dir.canonicalize().map_err(|error| io("find", &dir, error))?;
+        Ok(Self { dir, kept: asked.is_some() })
     }
 }
 
-/// Plays the story of the record: people, observations, a review, a change.
-fn record(paths: &Paths, out: &Output) -> Result<(), Diagnostic> {
+impl Drop for Home {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// The last line for machines.
+#[derive(Serialize)]
+struct Summary {
+    dir: String,
+    entries: u64,
+    decisions: u64,
+    views: usize,
+    verdicts: Vec<Shown>,
+    gate: Vec<Figure>,
+    #[serde(rename = "try")]
+    tries: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+/// Plays the story up to the record.
+fn play(paths: &Paths, dir: &Path, story: &Story<'_>) -> Result<(), Diagnostic> {
     let plan = Plan {
-        name: LogName::parse("demo.example").map_err(|e| Diagnostic::usage(e.to_string()))?,
+        name: LogName::parse("demo.example").map_err(|error| broken(error.to_string()))?,
         stage: Stage::Test,
         form: Form::Heads,
-        administrator: id("founder")?,
+        administrator: PrincipalId::parse("founder").map_err(|error| broken(error.to_string()))?,
         max_silence_ms: None,
     };
-    out.say("1. A ledger, its keys, its anchor, and a pin for the auditor");
     let ledger = create(paths, &plan)?;
-    out.say(&format!("  entry 0      the ledger opens; its log key is\n  {}", verifier(paths)?));
-    let founder = read_key(&paths.keys.join("founder.key"))?;
-    let cast = Cast { ledger: &ledger, keys: &paths.keys, out, founder };
-    let (root, acme) = (Scope::root(), Scope::root().child("acme").unwrap_or_else(Scope::root));
-
-    out.say("\n2. People and an agent, each with a key of its own; nobody activates whom they registered");
-    let ada = cast.enrol(&cast.founder, "ada", &root, "human", "platform_admin")?;
-    let receipt = must(&ledger, &cast.founder, Ask::new("scope.create", &root, "acme", &[]))?;
-    cast.tell(&receipt, "founder creates the scope /acme");
-    let otto = cast.enrol(&ada, "otto", &acme, "human", "msp_operator")?;
-    let scout = cast.enrol(&ada, "scout", &acme, "agent", "agent")?;
-
-    let mut entropy = Entropy::default();
-    let found = host_keys(&entropy.take()?);
-    out.say(&format!("\n3. The agent reports this machine's SSH host keys, from {}", found.place));
-    for key in &found.keys {
-        let arguments = [("fingerprint", key.fingerprint.as_str()), ("source", found.source)];
-        let receipt = must(&ledger, &scout, Ask::new("host_key.observe", &acme, &key.id, &arguments))?;
-        cast.tell(&receipt, &format!("{} {}", key.id, key.fingerprint));
-    }
-    let Some(first) = found.keys.first() else { return Ok(()) };
-
-    out.say("\n4. Seeing is not trusting: a person who did not report the key reviews it");
-    let fingerprint = [("fingerprint", first.fingerprint.as_str())];
-    let denied = ask(&ledger, &scout, Ask::new("host_key.verify", &acme, &first.id, &fingerprint))?;
-    let code = denied.code.map_or("", Code::as_str);
-    cast.tell(&denied, &format!("scout asks to verify its own report: denied, {code}"));
-    let receipt = must(&ledger, &otto, Ask::new("host_key.verify", &acme, &first.id, &fingerprint))?;
-    cast.tell(&receipt, &format!("otto verifies exactly {}", first.fingerprint));
-
-    out.say("\n5. The host shows another key (made up for this demo): its trust is gone at once");
-    let changed = generated(&entropy.take()?);
-    let arguments = [
-        ("fingerprint", changed.fingerprint.as_str()),
-        ("source", "generated"),
-        ("comment", "generated by the demo, to show a change"),
-    ];
-    let receipt = must(&ledger, &scout, Ask::new("host_key.observe", &acme, &first.id, &arguments))?;
-    cast.tell(&receipt, &format!("scout observes {}: changed", changed.fingerprint));
-    let refused = ask(&ledger, &otto, Ask::new("host_key.verify", &acme, &first.id, &fingerprint))?;
-    let code = refused.code.map_or("", Code::as_str);
-    cast.tell(&refused, &format!("otto still names the old one: refused, {code}"));
-    work::work(&cast, &ada, &otto, &acme)?;
+    let mut cast = Cast::new(&ledger, paths, dir, story)?;
+    let found = host_keys(&Entropy::default().take()?);
+    let key = found.keys.first().ok_or_else(|| broken("no host key was found or made"))?;
+    let commands = begin::commands();
+    let argv = commands.first().copied().ok_or_else(|| {
+        Diagnostic::usage("none of `uname`, `uptime` and `df` is in /usr/bin, /bin, /usr/sbin or /sbin")
+    })?;
+    let leak = dir.join("left-lying");
+    begin::bootstrap(&cast)?;
+    begin::enrolment(&mut cast)?;
+    begin::holds(&cast, &leak)?;
+    trust::review(&cast, &found, key, argv)?;
+    work::work(&cast, key)?;
+    leak::leak(&cast, key, &leak)?;
+    disorder::disorder(&cast, key)?;
+    let changed = trust::changed(&cast, key, argv)?;
+    stop::kill_switch(&cast, key)?;
+    stop::before(&cast)?;
+    stop::after(&cast, &changed)?;
     ledger.close()?;
     Ok(())
 }
 
-fn shown(
-    path: &Path,
-    what: &'static str,
-    trust: &Trust,
+/// Chapter 14: what a decision costs here, before it is made durable.
+fn latency(story: &Story<'_>) -> Result<Vec<Figure>, Diagnostic> {
+    story.chapter(
+        "The gate's latency on this machine",
+        "What one decision costs before it is made durable; `chancery bench all` measures the rest.",
+    );
+    let figures = glance()?;
+    for figure in &figures {
+        let (p50, p99) = (figure.p50_ns.unwrap_or_default(), figure.p99_ns.unwrap_or_default());
+        story.step(&[], &format!("{}: p50 {p50} ns, p99 {p99} ns ({})", figure.name, figure.conditions));
+    }
+    Ok(figures)
+}
+
+/// Says what can be tried: the end of the story, for people and for machines.
+fn end(
+    home: &Home,
+    found: Found,
+    gate: Vec<Figure>,
+    commands: &[Vec<String>],
+    url: Option<String>,
     out: &Output,
-) -> Result<(Shown, Option<Pin>), Diagnostic> {
-    let report = verify_file(path, trust, How::default(), out)?;
-    let span = report.finding.as_ref().and_then(|finding| finding.span);
-    let shown = Shown {
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        what,
-        verdict: report.verdict.as_str(),
-        exit: report.verdict.exit(),
-        code: report.finding.as_ref().map(|finding| finding.code.as_str()),
-        first: span.map(|span| span.0),
-        last: span.map(|span| span.1),
-    };
-    let place = match span {
-        None => String::new(),
-        Some((first, last)) if first == last => format!("at {first}"),
-        Some((first, last)) => format!("{first} to {last}"),
-    };
-    out.say(&format!("  {:<25} {:<10} {place:<8} {what}", shown.file, shown.verdict));
-    Ok((shown, report.pin))
+) {
+    if out.json {
+        let Found { entries, decisions, views, verdicts } = found;
+        let tries = commands.iter().map(|command| command.join(" ")).collect();
+        let dir = home.dir.display().to_string();
+        out.json(&Summary { dir, entries, decisions, views, verdicts, gate, tries, url });
+        return;
+    }
+    match &url {
+        Some(url) => {
+            out.data(&format!("\nThe ledger is served at {url}, until Ctrl-C. Three things to try:"))
+        }
+        None if home.kept => out.data("\nThree things to try:"),
+        None => {
+            out.data("\nNothing of it is left; `--dir DIR` keeps it, and without `--no-serve` it is served.")
+        }
+    }
+    commands.iter().for_each(|command| out.data(&serve::lines(command)));
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
-    let occupied = fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied {
-        let text = format!("`{}` is not empty", args.dir.display());
-        return Err(
-            Diagnostic::new(Code::DirectoryNotEmpty, text).hint("name another: `chancery demo --dir DIR`")
-        );
+    let watch = Stopwatch::start();
+    let home = Home::new(args.dir.as_deref())?;
+    let (dir, paths) = (&home.dir, Paths::of(&home.dir.join("ledger")));
+    let story = Story::new(out);
+    play(&paths, dir, &story)?;
+    let found = record::audit(&paths, dir, &story)?;
+    let gate = latency(&story)?;
+    out.say(&format!("\n{} entries, told in {} ms.", found.entries, watch.elapsed().as_millis()));
+    if args.no_serve {
+        let commands = if home.kept { serve::kept(dir, &paths.dir) } else { Vec::new() };
+        end(&home, found, gate, &commands, None, out);
+        return Ok(exit::YES);
     }
-    fs::create_dir_all(&args.dir).map_err(|error| io("create", &args.dir, error))?;
-    let paths = Paths::of(&args.dir.join("ledger"));
-    record(&paths, out)?;
-
-    let export = args.dir.join("record.chancery");
-    let pin_path = paths.pin();
-    let exported = to_file(&paths, &Selection { from: 0, to: None, parts: false }, &export, out)?;
-    out.say(&format!("\n8. The auditor gets {} and brings the pin from the first day", export.display()));
-    let pin = read_pin(&pin_path)?;
-    let trust = |pin: Pin| Trust { key: Some(pin.key.clone()), heads: Vec::new(), pin: Some(pin) };
-    let (good, advanced) = shown(&export, "as it was exported", &trust(pin.clone()), out)?;
-    let advanced = advanced.unwrap_or(pin);
-    write_new(&pin_path, advanced.to_text()?.as_bytes())?;
-    let mut verdicts = vec![good];
-
-    out.say("\n9. Five copies are damaged; the pin now knows the newest head");
-    for (path, what) in damage::damage(&args.dir, &export, &paths)? {
-        verdicts.push(shown(&path, what, &trust(advanced.clone()), out)?.0);
-    }
-    let right = verdicts
-        .iter()
-        .enumerate()
-        .all(|(at, shown)| (shown.verdict == Verdict::Authentic.as_str()) == (at == 0));
-    #[derive(Serialize)]
-    struct Json {
-        dir: String,
-        entries: u64,
-        verdicts: Vec<Shown>,
-    }
-    let dir = args.dir.display().to_string();
-    if out.json {
-        out.json(&Json { dir, entries: exported.entries, verdicts });
-    } else {
-        out.data(&format!(
-            "\nThree things to try:\n  chancery log --dir {dir}/ledger\n  chancery show --dir {dir}/ledger --private 9\n  \
-             chancery verify {dir}/damaged-2-edit.chancery --pin {dir}/ledger.pin --explain"
-        ));
-    }
-    if !right {
-        return Err(Error::new(Code::Internal, "a verdict is not what it must be").into());
-    }
+    let token = serve::token(&paths, dir, out)?;
+    serve::serve(&paths, args.listen, out, |address| {
+        let url = format!("http://{address}");
+        let commands = serve::served(dir, &url, &token);
+        end(&home, found, gate, &commands, Some(url), out);
+    })?;
     Ok(exit::YES)
 }

@@ -4,12 +4,12 @@ use super::Place;
 use super::open::open;
 use super::perform::{CredentialArgs, scope};
 use crate::client::{Ask, ask};
-use crate::diagnostic::{Outcome, io};
+use crate::diagnostic::Outcome;
 use crate::exit;
+use crate::input;
 use crate::known_hosts::parse;
 use crate::output::Output;
 use chancery_ledger::Effect;
-use std::io::Read;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -44,12 +44,11 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let What::KnownHosts(args) = &args.what;
     let who = args.credential.who()?;
     let scope = scope(&args.scope)?;
-    let mut bytes = Vec::new();
-    if args.file.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| io("read", &args.file, e))?;
+    let bytes = if args.file.as_os_str() == "-" {
+        input::from(std::io::stdin().lock(), &args.file, input::LARGE)?
     } else {
-        bytes = std::fs::read(&args.file).map_err(|e| io("read", &args.file, e))?;
-    }
+        input::bytes(&args.file, input::LARGE)?
+    };
     let (seen, skipped) = parse(&String::from_utf8_lossy(&bytes));
     for line in &skipped {
         out.talk(&format!("skipped line {}: {}", line.line, line.why));

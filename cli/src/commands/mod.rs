@@ -26,7 +26,7 @@ mod view;
 mod worker;
 
 pub(crate) use checkpoint::released;
-pub(crate) use key::proof;
+pub(crate) use key::{generate, proof};
 pub(crate) use lease::{Fetched, Wanted, fetch};
 pub(crate) use open::open;
 pub(crate) use worker::executes;

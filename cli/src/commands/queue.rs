@@ -121,32 +121,37 @@ fn mine(answer: &Value, out: &Output) {
     }
 }
 
-/// An item, with its narrative.
 fn item(item: &Value, out: &Output) {
+    out.data(&format!("\n{}", told(item).join("\n")));
+}
+
+/// An item with its narrative, a line each.
+pub(crate) fn told(item: &Value) -> Vec<String> {
     let since = item["first"]["time"].as_i64().map(instant).unwrap_or_default();
     let (about, risk) = (word(&item["about"]), word(&item["risk"]));
     let overdue = if item["overdue"] == true { ", overdue" } else { "" };
-    out.data(&format!("\n{risk}  {about}  in {}  since {since}{overdue}", word(&item["scope"])));
+    let mut lines = vec![format!("{risk}  {about}  in {}  since {since}{overdue}", word(&item["scope"]))];
     let told = &item["narrative"];
-    for name in ["where", "why", "status", "risk", "next"] {
-        sentence(name, &told[name], out);
-    }
+    lines.extend(
+        ["where", "why", "status", "risk", "next"].iter().filter_map(|name| sentence(name, &told[*name])),
+    );
     let roles: Vec<String> = list(&told["decides"]).iter().map(word).collect();
     if !roles.is_empty() {
-        out.data(&format!("  {:<9}{}", "decides", roles.join(", ")));
+        lines.push(format!("  {:<9}{}", "decides", roles.join(", ")));
     }
     for name in ["safe", "unsafe", "missing"] {
-        list(&told[name]).iter().for_each(|one| sentence(name, one, out));
+        lines.extend(list(&told[name]).iter().filter_map(|one| sentence(name, one)));
     }
     for seen in list(&item["acknowledged"]) {
         let at = seen["time"].as_i64().map(instant).unwrap_or_default();
-        out.data(&format!("  {:<9}by {} at {at}", "seen", word(&seen["by"])));
+        lines.push(format!("  {:<9}by {} at {at}", "seen", word(&seen["by"])));
     }
-    out.data(&format!("  {:<9}{}", "id", word(&item["id"])));
+    lines.push(format!("  {:<9}{}", "id", word(&item["id"])));
+    lines
 }
 
-fn sentence(name: &str, told: &Value, out: &Output) {
-    let Some(text) = told["text"].as_str() else { return };
+fn sentence(name: &str, told: &Value) -> Option<String> {
+    let text = told["text"].as_str()?;
     let rests: Vec<String> = list(&told["positions"]).iter().map(ToString::to_string).collect();
-    out.data(&format!("  {name:<9}{}  [{}]", printable(text), rests.join(", ")));
+    Some(format!("  {name:<9}{}  [{}]", printable(text), rests.join(", ")))
 }

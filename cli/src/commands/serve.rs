@@ -2,7 +2,7 @@
 
 use super::Place;
 use super::open::{open, options};
-use crate::diagnostic::{Diagnostic, Outcome, io};
+use crate::diagnostic::{Diagnostic, Outcome};
 use crate::exit;
 use crate::output::Output;
 use chancery_api::{Bound, Config, Given, parse_file, serve, settings};
@@ -81,7 +81,7 @@ impl Args {
         let mut faults = Vec::new();
         let mut given = Vec::new();
         if let Some(path) = &self.config {
-            let bytes = std::fs::read(path).map_err(|error| io("read the settings in", path, error))?;
+            let bytes = crate::input::bytes(path, crate::input::SMALL)?;
             match parse_file(&path.display().to_string(), &bytes) {
                 Ok(found) => given = found,
                 Err(found) => faults = found,

@@ -2,6 +2,7 @@
 
 use super::Place;
 use crate::diagnostic::{Diagnostic, Outcome, io};
+use crate::input;
 use crate::output::{Output, advance};
 use chancery_ledger::format::checkpoint::{Note, Signed};
 use chancery_ledger::format::encoding::unhex;
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     /// Decide every recorded answer again by the same rules: a live ledger, or an export `--private`
     #[arg(long)]
     recompute: bool,
-    /// Write the report to a file that can be filed
+    /// Write the report to a new file that can be filed
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Say it in sentences
@@ -47,13 +48,9 @@ pub(crate) struct Args {
     threads: Option<usize>,
 }
 
-fn read(path: &Path) -> Result<String, Diagnostic> {
-    std::fs::read_to_string(path).map_err(|error| io("read", path, error))
-}
-
 /// Reads a pin.
 pub(crate) fn read_pin(path: &Path) -> Result<Pin, Diagnostic> {
-    Pin::parse(&read(path)?).map_err(|error| {
+    Pin::parse(&input::text(path, input::LARGE)?).map_err(|error| {
         let text = format!("`{}`: {}", path.display(), error.message);
         Diagnostic::new(Code::PinInvalid, text)
     })
@@ -65,7 +62,7 @@ fn trust(args: &Args) -> Result<Trust, Diagnostic> {
         None => pin.as_ref().map(|pin| pin.key.clone()),
         Some(text) => {
             let text = match text.strip_prefix('@') {
-                Some(path) => read(Path::new(path))?,
+                Some(path) => input::text(Path::new(path), input::SMALL)?,
                 None => text.clone(),
             };
             let key = LogVerifier::parse(text.trim());
@@ -82,7 +79,8 @@ fn trust(args: &Args) -> Result<Trust, Diagnostic> {
 /// A head that was given: a note is trusted only under the key that counts, a root as it stands.
 fn head(text: &str, key: Option<&LogVerifier>) -> Result<(u64, [u8; 32]), Diagnostic> {
     if let Some(path) = text.strip_prefix('@') {
-        let note = Note::parse(&read(Path::new(path))?)
+        let text = input::text(Path::new(path), input::SMALL)?;
+        let note = Note::parse(&text)
             .ok_or_else(|| Diagnostic::usage(format!("`{path}` holds no checkpoint in exact form")))?;
         if key.is_some_and(|key| note.signed_by(key) != Signed::Valid) {
             return Err(Diagnostic::usage(format!(
@@ -159,6 +157,10 @@ pub(crate) fn lines(report: &Report, explain: bool) -> Vec<String> {
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let trust = trust(args)?;
+    if let Some(path) = args.report.as_deref().filter(|path| path.symlink_metadata().is_ok()) {
+        let text = format!("`{}` is there already, and a report replaces nothing", path.display());
+        return Err(Diagnostic::usage(text).hint("name a new file"));
+    }
     let mut how = How { screen: args.screen, recompute: args.recompute, ..How::default() };
     how.threads = args.threads.unwrap_or(how.threads).clamp(1, 64);
     let report = match &args.file {
@@ -184,7 +186,9 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         .as_ref()
         .filter(|new| trust.pin.as_ref().is_some_and(|old| new.size >= old.size && new.key == old.key));
     if let (Some(path), Some(pin), false) = (&args.pin, advances, args.keep_pin) {
-        write_new(path, pin.to_text()?.as_bytes())?;
+        // The file itself, not the link that leads to it.
+        let path = std::fs::canonicalize(path).map_err(|error| io("find", path, error))?;
+        write_new(&path, pin.to_text()?.as_bytes())?;
     }
     Ok(report.verdict.exit())
 }

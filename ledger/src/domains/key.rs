@@ -9,6 +9,7 @@
 //! 1. A key is enrolled once, with proof of possession.
 //! 2. Its running number never goes back.
 //! 3. Validity is judged by position.
+//! 4. A machine that never had a key enrols its first one by itself; every other key is given by somebody else.
 
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
@@ -167,7 +168,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
         subject: Subject::Named,
         risk: Risk::Low,
         flow: Flow::Raises,
-        help: "Enrol an author key for another principal, with proof of possession.",
+        help: "Enrol an author key for another principal, or a machine's own first one, with proof of possession.",
         fields: &[
             Field { name: "principal", shape: Shape::Principal, required: true, help: "whose key it is" },
             PROOF,
@@ -316,6 +317,11 @@ pub(super) fn decide(
         }
         Action::Rotate { consent, proof, public } => {
             let (_, old) = live(world, asked)?;
+            // Whoever stole it would get a fresh one without anybody's review.
+            if old.suspect.is_some() {
+                let text = format!("key `{}` is suspected: have another enrolled with `key.enrol`", asked.id);
+                return Err(Refusal::new(Code::WrongState, text));
+            }
             let key = sound(public)?;
             let text = proven(key, asked.log, &old.principal, proof)?;
             if !signed(old.public, &text, consent) {
@@ -344,6 +350,7 @@ pub(super) fn decide(
 pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &mut Vec<Ended>) {
     if let Event::Enrolled { principal, public, purpose } = event {
         world.keys.insert(principal, *public, *purpose);
+        world.principals.has_key(principal);
         return;
     }
     let Some(id) = KeyId::parse(&format!("k:{}", meta.id)) else { panic!("a key's entity is its id") };

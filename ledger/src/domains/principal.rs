@@ -110,6 +110,9 @@ pub struct Principal {
     /// Its roles beside the first.
     #[serde(default)]
     pub assigned: Vec<Assigned>,
+    /// Whether it ever had a key: who never had one may enrol its first by itself, when it is a machine.
+    #[serde(default)]
+    pub keyed: bool,
 }
 
 /// Principals that are not revoked.
@@ -147,6 +150,13 @@ impl State {
 
     pub(super) fn within(&self, scope: &Scope) -> usize {
         self.live.iter().filter(|(_, principal)| scope.contains(&principal.scope)).count()
+    }
+
+    /// It has, or had, a key; the system has one too, and is no principal.
+    pub(super) fn has_key(&mut self, id: &str) {
+        if let Some(principal) = self.live.get_mut(id) {
+            principal.keyed = true;
+        }
     }
 
     pub(super) fn live_mut(&mut self, id: &str) -> &mut Principal {
@@ -234,6 +244,7 @@ pub(super) fn found(world: &mut World, id: &PrincipalId) {
         registrar: SYSTEM.to_owned(),
         suspender: None,
         assigned: Vec::new(),
+        keyed: true,
     };
     world.principals.live.insert(id.as_str().into(), founder);
 }
@@ -362,6 +373,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
             registrar,
             suspender: None,
             assigned: Vec::new(),
+            keyed: false,
         };
         let before = world.principals.live.insert(id.into(), principal);
         assert!(before.is_none(), "a registered id was free");

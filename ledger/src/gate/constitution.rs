@@ -12,7 +12,7 @@ use crate::domains::ledger::Level;
 use crate::domains::principal::{Kind, Principal, SYSTEM, Standing};
 use crate::domains::spec::Flow;
 use crate::domains::table::At;
-use crate::domains::{Action, Facts, World, action_spec, hold};
+use crate::domains::{Action, Facts, World, action_spec, hold, key};
 use crate::format::ids::Scope;
 
 /// Version of the rule table.
@@ -240,11 +240,21 @@ fn scope_open<'a>(context: &Context<'a>) -> Found<'a> {
 fn role<'a>(context: &Context<'a>) -> Found<'a> {
     let Some(principal) = context.principal else { return Found::NotApplicable };
     let rule = context.request.rule;
-    if rule.roles.contains(&principal.role) || context.world.roles.may(&principal.assigned, rule, context.now)
-    {
+    let may = rule.roles.contains(&principal.role) || context.world.roles.may(principal, rule, context.now);
+    if may || first_key(context) {
         return Found::Pass;
     }
     context.fail(Code::RoleInsufficient, rule.action, principal.role.as_str())
+}
+
+/// Whether a machine that never had a key enrols its first with its token. SPEC 10.4.
+pub(super) fn first_key(context: &Context<'_>) -> bool {
+    let Action::Key(key::Action::Enrol { principal: holder, .. }) = &context.request.action else {
+        return false;
+    };
+    let own = context.principal.filter(|_| *holder == context.caller.principal);
+    let bare = own.is_some_and(|principal| principal.kind != Kind::Human && !principal.keyed);
+    bare && context.caller.session.is_some()
 }
 
 fn attestation<'a>(context: &Context<'a>) -> Found<'a> {
@@ -252,7 +262,8 @@ fn attestation<'a>(context: &Context<'a>) -> Found<'a> {
     if context.request.spec.is_read() || level(context.world, principal.kind) != Level::Enforce {
         return Found::NotApplicable;
     }
-    if context.request.attestation.is_some() {
+    // The proof of possession is its signature.
+    if context.request.attestation.is_some() || first_key(context) {
         return Found::Pass;
     }
     context.fail(Code::AttestationRequired, principal.kind.as_str(), "")

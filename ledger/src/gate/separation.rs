@@ -1,6 +1,6 @@
 //! Who must, or must not, be the one that asks? SPEC 9.
 
-use super::constitution::{Context, Found};
+use super::constitution::{Context, Found, first_key};
 use super::roles::{Role, Separation};
 use crate::code::Code;
 use crate::domains::Action;
@@ -30,7 +30,7 @@ pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
         Separation::NotSuspender => (of_principal(|p| p.suspender.as_deref()), "suspended it"),
         Separation::NotHolder => {
             let holder = match &request.action {
-                Action::Key(KeyAction::Enrol { principal, .. }) => principal == actor,
+                Action::Key(KeyAction::Enrol { principal, .. }) => principal == actor && !first_key(context),
                 _ => false,
             };
             (holder, "would hold the key")
@@ -43,7 +43,7 @@ pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
         }
         Separation::NotObserver => {
             let record = world.host_keys.get(request.scope.as_str(), id);
-            (record.is_some_and(|r| r.observers.iter().any(|o| o == actor)), "observed this fingerprint")
+            (record.is_some_and(|record| record.was_observed_by(actor)), "observed this fingerprint")
         }
         Separation::NotBeneficiary => {
             let own = match &request.action {

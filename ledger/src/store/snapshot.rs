@@ -10,7 +10,7 @@ use crate::format::hash::{Digest, SNAPSHOT};
 use crate::format::tree::{Hash, leaf_hash, root_from_inclusion};
 
 /// Version of the layout of a world in a snapshot.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// A world that was loaded or folded, and what was found on the way.
 #[derive(Debug)]

@@ -89,10 +89,11 @@ pub(super) fn run() -> Result<Vec<Figure>, Diagnostic> {
             ],
         );
         let conditions = format!("{} bytes, {ROUNDS} interleaved rounds of {CALLS}", ours.len());
-        for (at, limit) in [(1, "typed presorted serde_json, reused buffer (time)"), (2, "serde_jcs (time)")]
+        for (at, end, limit) in
+            [(1, "", "typed presorted serde_json, reused buffer (time)"), (2, ".jcs", "serde_jcs (time)")]
         {
             figures.push(Figure {
-                name: format!("canonical.{size}"),
+                name: format!("canonical.{size}{end}"),
                 per_second: Some(rate(CALLS, medians[0])),
                 limit: Some(limit.to_owned()),
                 ratio: Some(ratio(medians[0], medians[at])),

@@ -19,6 +19,8 @@ const REQUESTS: u64 = 65_536;
 const GRANTS: u64 = 10_000;
 /// Requests that are made before the clock starts, so that they are as near as one that has just been read.
 const BLOCK: usize = 64;
+/// Requests of a glance.
+const GLANCE: u64 = 8192;
 /// Interleaved rounds; the median counts.
 const ROUNDS: usize = 11;
 /// Passes of clocked calls.
@@ -157,6 +159,18 @@ fn beside_a_writer(bench: &Bench, of: &Candidate) -> Result<Vec<u64>, Diagnostic
             Ok(sent) => sent.map(|_| times),
         }
     })
+}
+
+/// The empty clock pair and one pass of clocked calls, in a world that is made in a moment.
+pub(crate) fn glance() -> Result<Vec<Figure>, Diagnostic> {
+    let base = Candidate::new(WORKERS, WORKERS, false, GLANCE, None)?;
+    let build = if cfg!(debug_assertions) { ", debug build: not for quoting" } else { "" };
+    let conditions = format!(
+        "{WORKERS} workers, {CAPABILITIES} capabilities, {WORKERS} live grants; {GLANCE} distinct requests, shuffled, half \
+         of them noes; {PASSES} clocked passes{build}"
+    );
+    let times = base.clocked();
+    Ok(vec![clock_pair(), by_the_clock("gate.evaluate", &times, &conditions)])
 }
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Figure>, Diagnostic> {

@@ -1,6 +1,7 @@
 //! How fast are views built anew, and how soon is in them what was appended?
 
 use super::mix::filled;
+use super::served::{kilobytes, own_process};
 use super::subject::Bench;
 use crate::diagnostic::Diagnostic;
 use crate::measure::{Figure, interleave, nanos, percentile, rate, ratio};
@@ -8,11 +9,12 @@ use crate::output::Output;
 use chancery_ledger::format::checkpoint::Checkpoint;
 use chancery_ledger::format::entry;
 use chancery_ledger::limits::Stopwatch;
-use chancery_ledger::store::{Anchor, Reader};
+use chancery_ledger::store::{Anchor, Paths, Reader};
 use chancery_ledger::{Answer, Code, Error};
 use chancery_projections::{Follower, VIEWS, build, copy};
 use std::cell::RefCell;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -93,8 +95,36 @@ pub(super) fn run(bench: &Bench, _: &Output) -> Result<Vec<Figure>, Diagnostic> 
         of("reading and parsing every leaf (rate)", scan, "rebuild"),
         of("inserting the rows as they end up, same statements (rate)", raw, "rebuild.rows"),
     ];
+    figures.extend(memory(&paths, head.size)?);
     figures.push(visible(bench)?);
     Ok(figures)
+}
+
+/// The most memory that a process of its own takes while it builds every view anew; nothing where no kernel says it.
+fn memory(paths: &Paths, entries: u64) -> Result<Option<Figure>, Diagnostic> {
+    let mut command = own_process()?;
+    command.args(["view", "rebuild", "--json", "--dir"]).arg(&paths.dir);
+    let mut child = command.stdout(Stdio::null()).spawn().map_err(|error| internal(&error.to_string()))?;
+    let (_wake, sleep) = mpsc::channel::<()>();
+    let mut most = None;
+    // The kernel keeps the largest that it ever was: the last look counts.
+    let ended = loop {
+        most = kilobytes(child.id(), "VmHWM").max(most);
+        if let Some(ended) = child.try_wait().map_err(|error| internal(&error.to_string()))? {
+            break ended;
+        }
+        // Nobody sends: it waits for as long.
+        let _ = sleep.recv_timeout(Duration::from_millis(1));
+    };
+    if !ended.success() {
+        return Err(internal("the measured ledger's views cannot be built").into());
+    }
+    Ok(most.map(|most| Figure {
+        name: "rebuild.memory".to_owned(),
+        kilobytes: Some(most),
+        conditions: format!("the most of a process that builds all views anew, {entries} entries"),
+        ..Figure::default()
+    }))
 }
 
 /// From the answer to a request until every view has its entry, at a steady rate; open loop.

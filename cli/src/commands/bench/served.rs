@@ -91,16 +91,11 @@ impl Served {
         }
     }
 
-    fn command() -> Result<Command, Diagnostic> {
-        let own = std::env::current_exe().map_err(|error| broken("cannot find this program", &error))?;
-        Ok(Command::new(own))
-    }
-
     /// Serves a ledger with bounds that the measurement does not meet, and its access log in a file; waits until the
     /// read models have everything.
     pub(super) fn ledger(estate: &Estate) -> Result<Self, Diagnostic> {
         let log = estate.paths.dir.with_extension("access.log");
-        let mut command = Self::command()?;
+        let mut command = own_process()?;
         command.args(["--json", "serve", "--listen", "127.0.0.1:0", "--access-log"]).arg(log);
         command.arg("--dir").arg(&estate.paths.dir);
         for (bound, value) in [
@@ -129,13 +124,24 @@ impl Served {
 
     /// Serves what lies ready in the place of `bench`.
     pub(super) fn bare(bench: &Bench) -> Result<Self, Diagnostic> {
-        Self::start(Self::command()?.args(["--json", "bench", "bare", "--on"]).arg(bench.place()))
+        Self::start(own_process()?.args(["--json", "bench", "bare", "--on"]).arg(bench.place()))
     }
 
     /// Kilobytes of a line of `/proc/<pid>/status`; nothing where there is no such file.
     pub(super) fn kilobytes(&self, name: &str) -> Option<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.trim().strip_suffix(" kB")?.parse().ok()
+        kilobytes(self.child.id(), name)
     }
+}
+
+/// This program, to be started once more.
+pub(super) fn own_process() -> Result<Command, Diagnostic> {
+    let own = std::env::current_exe().map_err(|error| broken("cannot find this program", &error))?;
+    Ok(Command::new(own))
+}
+
+/// Kilobytes of a line of `/proc/<pid>/status`; nothing where there is no such file.
+pub(super) fn kilobytes(process: u32, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }

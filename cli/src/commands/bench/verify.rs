@@ -46,9 +46,12 @@ pub(super) fn run(bench: &Bench, _: &Output) -> Result<Vec<Figure>, Diagnostic> 
     outcomes.into_iter().for_each(&mut note);
     let conditions =
         format!("{size} entries, {attested} signed by their author, {ROUNDS} interleaved rounds");
-    for (at, limit) in [(1, "scan, BLAKE3 and SHA-256"), (2, "scan, hashes and a parse")] {
+    for (at, name, limit) in [
+        (1, "verify.unattested", "scan, BLAKE3 and SHA-256"),
+        (2, "verify.whole", "scan, hashes and a parse"),
+    ] {
         figures.push(Figure {
-            name: "verify.unattested".to_owned(),
+            name: name.to_owned(),
             per_second: Some(rate(size, medians[0])),
             limit: Some(format!("{limit}, one thread (rate)")),
             ratio: Some(ratio(medians[at], medians[0])),
@@ -65,6 +68,7 @@ pub(super) fn run(bench: &Bench, _: &Output) -> Result<Vec<Figure>, Diagnostic> 
         ..Figure::default()
     });
     figures.extend(attested_entries(bench, &mut note)?);
+    figures.push(increment(bench)?);
     failed.map_or(Ok(figures), Err)
 }
 
@@ -103,4 +107,42 @@ fn attested_entries(
         ..Figure::default()
     });
     Ok(figures.collect())
+}
+
+/// New entries after a pin.
+const NEW: u64 = 1_000;
+
+/// A ledger of so many entries that was verified, and then got some more; with what its auditor keeps.
+fn grown(bench: &Bench, name: &str, entries: u64, new: u64) -> Result<(Paths, Trust), Diagnostic> {
+    let mut subject = bench.subject(name, false)?;
+    subject.observe(entries, 1024)?;
+    let pin = read_pin(&subject.paths.pin())?;
+    let trust = Trust { key: Some(pin.key.clone()), heads: Vec::new(), pin: Some(pin) };
+    let how = How { threads: 1, screen: false, columns: false, recompute: false };
+    let report = verify_live(&subject.paths, &trust, how, &mut |_, _| ())?;
+    subject.observe(new, 1024)?;
+    subject.ledger.close()?;
+    Ok((subject.paths, Trust { pin: report.pin, ..trust }))
+}
+
+/// What is new since a pin, in a long ledger and in one of a tenth of its length.
+fn increment(bench: &Bench) -> Result<Figure, Diagnostic> {
+    let (long, new) = (bench.entries, NEW.min(bench.entries / 10).max(1));
+    let (paths, trust) = grown(bench, "increment", long, new)?;
+    let (short_paths, short_trust) = grown(bench, "increment-short", long / 10, new)?;
+    let mut outcomes = Vec::new();
+    let cell = std::cell::RefCell::new(&mut outcomes);
+    let run = |paths: &Paths, trust: &Trust| cell.borrow_mut().push(authentic(paths, trust, 1, false));
+    let medians =
+        interleave(ROUNDS, &mut [&mut || run(&paths, &trust), &mut || run(&short_paths, &short_trust)]);
+    outcomes.into_iter().collect::<Result<(), Diagnostic>>()?;
+    Ok(Figure {
+        name: "verify.increment".to_owned(),
+        p50_ns: Some(medians[0]),
+        per_second: Some(rate(new, medians[0])),
+        limit: Some("the same after a tenth of the entries (time)".to_owned()),
+        ratio: Some(ratio(medians[0], medians[1])),
+        conditions: format!("{new} entries after a pin at {long}, one thread, {ROUNDS} interleaved rounds"),
+        ..Figure::default()
+    })
 }

@@ -174,9 +174,9 @@ fn stored_bytes(subject: &super::subject::Subject, batch: u64) -> Result<Option<
     let bytes = std::fs::metadata(subject.paths.store()).map_or(0, |metadata| metadata.len());
     Ok(Some(Figure {
         name: "stored.beyond".to_owned(),
+        bytes: Some(bytes.saturating_sub(own) / size.max(1)),
         conditions: format!(
-            "batches of 64: {} bytes an entry beyond leaf and parts, which are {} bytes an entry",
-            bytes.saturating_sub(own) / size.max(1),
+            "an entry, beyond leaf and parts, which are {} bytes; batches of 64",
             own / size.max(1)
         ),
         ..Figure::default()

@@ -1,132 +1,127 @@
-//! What is governed work? A job, its worker, its grant and lease, and a kill switch, for the demo.
+//! What is governed work? A claim, a lease, a durable permit, one real command, a transcript, a result.
 
-use super::Cast;
-use crate::client::{Ask, Who, ask, must, read_key};
+use super::begin::{DAY, commands};
+use super::cast::{Cast, Seen, broken, text};
+use super::look;
+use super::tell::positions;
+use super::trust::{grant, submission};
 use crate::desk::Desk;
 use crate::diagnostic::Diagnostic;
-use crate::output::printable;
+use crate::known_hosts;
+use crate::pace::Pace;
+use crate::patience::Stop;
 use crate::provider::Config;
-use crate::work::{Seen, Work};
-use chancery_ledger::Code;
-use chancery_ledger::format::ids::Scope;
+use crate::work::{Seen as Ended, Work};
 use chancery_ledger::format::json::Value;
 
-/// Asks for what a second principal confirms, has it confirmed, and asks again.
-fn confirmed(cast: &Cast<'_>, by: &Who, ask_for: &Ask, what: &str) -> Result<(), Diagnostic> {
-    let held = ask(cast.ledger, &cast.founder, ask_for.clone())?;
-    let hold = held.hold.clone().unwrap_or_default();
-    let approved = must(cast.ledger, by, Ask::new("hold.approve", &ask_for.scope, &hold, &[]))?;
-    let mut receipt = must(cast.ledger, &cast.founder, ask_for.clone())?;
-    receipt.entries.splice(0..0, held.entries.into_iter().chain(approved.entries));
-    cast.tell(&receipt, &format!("founder asks: held; ada confirms exactly that; asked again: {what}"));
+/// For how long a worker holds a job, in milliseconds.
+const HELD: u64 = 60_000;
+/// Lines of a command's output that are shown.
+const SHOWN: usize = 2;
+
+/// Has `hand` see a job through, and gives the entries that came of it. The one place that knows how a worker works.
+pub(super) fn see_through(cast: &Cast<'_>, job: &str) -> Result<Vec<Seen>, Diagnostic> {
+    let (from, pace) = (cast.size()?, Pace::new(HELD, &Stop::default()));
+    let desk = Desk::Near(cast.ledger, cast.who("hand")?);
+    let work = Work { desk, worker: "hand", scope: &cast.acme, job: job.to_owned(), pace: &pace };
+    match work.see_through(&Config::synthetic(), &cast.paths.fingerprint_key())? {
+        Ended::Answer(_) => cast.since(from),
+        Ended::Blocked(checks) => Err(broken(format!("these checks did not pass: {}", checks.join(", ")))),
+        Ended::NothingGiven(_, failure) => Err(broken(failure.sentence())),
+    }
+}
+
+/// What an entry of a worker's means.
+fn meaning(seen: &Seen) -> String {
+    let number = |name: &str| seen.data[name].as_u64().unwrap_or_default();
+    match seen.kind.as_str() {
+        "claim.acquired" => format!("hand claims the job, under fence {}", number("fence")),
+        "lease.opened" => "hand opens a lease under the grant".to_owned(),
+        "lease.resolved" => {
+            let prints = seen.data["fingerprints"].as_array().map_or(0, Vec::len);
+            format!("the credential is resolved; {prints} keyed fingerprints of it are kept, and no value")
+        }
+        "job.started" => "the permit is durable; only now does anything run".to_owned(),
+        "transcript.appended" => format!("hand tells event {}", number("seq")),
+        "transcript.closed" => format!("the transcript is closed after event {}", number("events")),
+        "transcript.quarantined" => {
+            let reason = seen.data["reason"].as_str().unwrap_or_default();
+            format!("event {} does not count: {reason}", number("seq"))
+        }
+        "lease.closed" => "the lease is closed; the credential is put away".to_owned(),
+        "job.result_accepted" => "the result is taken".to_owned(),
+        "grant.consumed" => "the grant is used up".to_owned(),
+        "job.succeeded" => "the job has succeeded".to_owned(),
+        kind => kind.replace('.', " "),
+    }
+}
+
+/// Whether the job ended well.
+fn succeeded(seen: &[Seen]) -> bool {
+    seen.iter().any(|seen| seen.kind == "job.succeeded")
+}
+
+/// What a command printed, as the projection has it.
+fn printed(cast: &Cast<'_>, job: &str, argv: &[&str]) -> Result<(), Diagnostic> {
+    let mut lines = look::said(cast, job, "technical", SHOWN)?;
+    if lines.is_empty() {
+        lines = look::said(cast, job, "operator", SHOWN)?;
+    }
+    let said = format!("`chancery transcript {job} --stream technical`, of `{}`:", argv.join(" "));
+    cast.story.show(&[], &said, &lines);
     Ok(())
 }
 
-/// Plays a job from its capability to its result, and a kill switch.
-pub(super) fn work(cast: &Cast<'_>, ada: &Who, otto: &Who, acme: &Scope) -> Result<(), Diagnostic> {
-    let (out, ledger, root) = (cast.out, cast.ledger, Scope::root());
-    out.say("\n6. Governed work: a job with one command, a worker, a grant for one credential");
-    let command = Value::List(vec![Value::List(vec![Value::from("uname"), Value::from("-sr")])]);
-    let arguments =
-        vec![("commands", command.clone()), ("grant", Value::Bool(true)), ("risk", Value::from("low"))];
-    confirmed(
-        cast,
-        ada,
-        &Ask::with("capability.register", &root, "host_facts", arguments),
-        "capability registered",
-    )?;
-    confirmed(cast, ada, &Ask::new("capability.enable", acme, "host_facts", &[]), "enabled in /acme")?;
-    for scope in [&root, acme] {
-        let arguments = vec![("ttl_ms", Value::Int(3_600_000))];
-        confirmed(
-            cast,
-            ada,
-            &Ask::with("switch.turn_on", scope, "worker_local_read_only", arguments),
-            &format!("mode on in {scope}"),
-        )?;
-    }
-    cast.enrol(ada, "hand", acme, "worker", "worker")?;
-    let hand = read_key(&cast.keys.join("hand.key"))?;
-    let names = || Value::List(vec![Value::from("host_facts")]);
-    let promote = Ask::new("worker.promote", acme, "hand", &[("trust", "standard")]);
-    must(ledger, &cast.founder, promote)?;
-    let declared =
-        vec![("capabilities", names()), ("locality", Value::from("here")), ("redaction", Value::Bool(true))];
-    must(ledger, &hand, Ask::with("worker.declare", acme, "hand", declared))?;
-    let assigned = vec![("capabilities", names()), ("to", Value::from("/acme"))];
-    must(ledger, &cast.founder, Ask::with("worker.assign", acme, "hand", assigned))?;
-    let health = vec![("health", Value::from("healthy")), ("ttl_ms", Value::Int(3_600_000))];
-    let receipt = must(ledger, &hand, Ask::with("worker.report", acme, "hand", health))?;
-    cast.tell(&receipt, "hand is promoted, declares what it can, is assigned what it may, says how it is");
-    submit(cast, otto, acme, "facts-1")?;
-    let arguments = vec![
-        ("job", Value::from("facts-1")),
-        ("reference", Value::from("test://facts")),
-        ("ttl_ms", Value::Int(600_000)),
-        ("use", Value::from("host_facts")),
-        ("worker", Value::from("hand")),
-    ];
-    let receipt = must(ledger, otto, Ask::with("grant.issue", acme, "g-1", arguments))?;
-    cast.tell(&receipt, "otto grants hand one credential, for this job, once, for ten minutes");
-    let job = Work {
-        desk: Desk::Near(ledger, &hand),
-        worker: "hand",
-        scope: acme,
-        job: "facts-1".to_owned(),
-        ttl_ms: 60_000,
-    };
-    match job.see_through(&Config::synthetic(), &cast.keys.join("fingerprint.key"))? {
-        Seen::Answer(said) if said.no().is_none() => cast.told(
-            said.entries.iter().map(|entry| entry.position),
-            "hand claims, leases, starts, runs `uname -sr`, tells, reports: taken",
-        ),
-        Seen::Answer(no) => {
-            let why = format!("hand is told no: {}", no.reason().unwrap_or_default());
-            cast.told(no.entries.iter().map(|entry| entry.position), &why);
-        }
-        Seen::NothingGiven(_, failure) => {
-            out.say(&format!("  the provider gave nothing: {}", failure.sentence()))
+/// Chapter 5: real commands, from claim to result.
+pub(super) fn work(cast: &Cast<'_>, key: &known_hosts::Seen) -> Result<(), Diagnostic> {
+    cast.story.chapter(
+        "Governed work, with real commands",
+        "A worker does what a job, a grant, a lease and a claim let it do, to the letter.",
+    );
+    for program in ["uname", "uptime", "df"] {
+        if !super::begin::is_here(program) {
+            cast.story.step(&[], &format!("`{program}` is not on this machine; the others are run"));
         }
     }
-    let again = vec![
-        ("fence", Value::Int(1)),
-        ("grant", Value::from("g-1")),
-        ("job", Value::from("facts-1")),
-        ("reference", Value::from("test://facts")),
-        ("ttl_ms", Value::Int(60_000)),
-        ("use", Value::from("host_facts")),
-    ];
-    let denied = ask(ledger, &hand, Ask::with("lease.open", acme, "l-again", again))?;
-    cast.tell(
-        &denied,
-        &format!("hand tries the grant again: denied, {}", denied.code.map_or("", Code::as_str)),
+    for (number, argv) in commands().into_iter().enumerate() {
+        let job = format!("facts-{}", number + 1);
+        if number == 0 {
+            // Chapter 4 submitted it.
+            let seen = see_through(cast, &job)?;
+            for seen in &seen {
+                cast.story.step(&[seen.position], &meaning(seen));
+            }
+            if !succeeded(&seen) {
+                cast.story.step(&[], "it did not succeed; the entries above say why");
+            }
+            printed(cast, &job, argv)?;
+            continue;
+        }
+        let submitted = cast.must("otto", submission(cast, &job, "worker_local_read_only", key, argv))?;
+        let granted = cast.must("otto", grant(cast, &job, "hand"))?;
+        let seen = see_through(cast, &job)?;
+        let mut at: Vec<u64> = [submitted, granted].iter().flat_map(positions).collect();
+        at.extend(seen.iter().map(|seen| seen.position));
+        let outcome = if succeeded(&seen) { "the result is taken" } else { "it did not succeed" };
+        cast.story.step(&at, &format!("the same way {job}, `{}`: {outcome}", argv.join(" ")));
+        printed(cast, &job, argv)?;
+    }
+    let again = cast.here(
+        "lease.open",
+        "l-again",
+        vec![
+            ("fence", Value::Int(1)),
+            ("grant", text("g-facts-1")),
+            ("job", text("facts-1")),
+            ("reference", text("test://facts")),
+            ("ttl_ms", Value::Int(DAY / 24)),
+            ("use", text(super::begin::FACTS)),
+        ],
     );
-
-    out.say("\n7. A kill switch: one principal engages it, two clear it");
-    let engaged = must(ledger, otto, Ask::new("switch.engage", acme, "all", &[("target", "scope")]))?;
-    cast.tell(&engaged, "otto stops everything in /acme that adds to risk");
-    let denied = ask(ledger, otto, submission(acme, "facts-2"))?;
-    cast.tell(&denied, &format!("otto submits a job: denied, {}", denied.code.map_or("", Code::as_str)));
-    confirmed(cast, ada, &Ask::new("switch.clear", acme, "all", &[("target", "scope")]), "cleared")?;
-    Ok(())
-}
-
-fn submission(acme: &Scope, id: &str) -> Ask {
-    let command = Value::List(vec![Value::from("uname"), Value::from("-sr")]);
-    let arguments = vec![
-        ("capability", Value::from("host_facts")),
-        ("command", command),
-        ("mode", Value::from("worker_local_read_only")),
-        ("ttl_ms", Value::Int(600_000)),
-    ];
-    Ask::with("job.submit", acme, id, arguments)
-}
-
-fn submit(cast: &Cast<'_>, otto: &Who, acme: &Scope, id: &str) -> Result<(), Diagnostic> {
-    let receipt = must(cast.ledger, otto, submission(acme, id))?;
-    cast.tell(
-        &receipt,
-        &printable("otto submits facts-1 with `uname -sr`: routed, a verdict on each candidate"),
-    );
+    let denied = cast.ask("hand", again)?;
+    if denied.code.is_none() {
+        return Err(broken("a used grant opened a lease"));
+    }
+    cast.story.answer(&denied, "hand tries the used grant again");
     Ok(())
 }

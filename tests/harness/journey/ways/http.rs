@@ -202,6 +202,15 @@ impl Journey {
         said(&self.binary_afar(words, &token))
     }
 
+    /// A worker elsewhere: it has its key, its token, and the key with which what was leased is known again.
+    pub(super) fn worked_from_afar(&mut self, who: &str, words: &[&str]) -> Said {
+        let (token, key) = (self.token(who), self.key(who));
+        let prints = paths(&self.site).fingerprint_key();
+        let prints = prints.to_str().expect("a path");
+        let more = ["--key-file", &key, "--fingerprint-key", prints];
+        said(&self.binary_afar(&[words, &more].concat(), &token))
+    }
+
     /// From the server while there is one, from the anchor else.
     pub(super) fn size_over_http(&mut self) -> u64 {
         match &self.server {

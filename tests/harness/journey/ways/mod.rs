@@ -6,12 +6,13 @@
 //! | `see`, `told` | the views and questions of `chancery-projections` | `view`, `queue`, `transcript`, `log` | the routes |
 //! | `sweep` | `Ledger::sweep` | the binary | the server sweeps by itself: until it did |
 //! | `log` | `Reader::leaves` | the binary | the binary, `--url` |
+//! | `worker run` | the binary, `--dir` | the binary, `--dir` | the binary, `--url` |
 //! | keys of those who enrol | made here | `key generate`, `key prove` | made here |
 //! | `http` | not taken | not taken | a request as it stands |
 //!
 //! What is a client's own work has no library to call: `worker run`, `lease resolve` and `drill run` resolve credentials
 //! and run commands, `import` reads a file of hosts, `init`, `serve` and `provider check` are about the command itself.
-//! In every way they are the binary on the directory, which nobody else has open meanwhile.
+//! But for the worker they are, in every way, the binary on the directory, which nobody else has open meanwhile.
 
 mod cli;
 mod core;
@@ -59,6 +60,7 @@ impl Journey {
             (Way::Http, "do" | "preview") => self.asked_over_http(who, &Asked::of(words)),
             (Way::Http, "sweep") => self.swept_by_the_server(expected),
             (Way::Http, "log") => self.logged_from_afar(words),
+            (Way::Http, "worker") if words[1] == "run" => self.worked_from_afar(who, words),
             _ => self.client(who, words),
         }
     }
