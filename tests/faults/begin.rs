@@ -47,6 +47,8 @@ fn an_init_that_fails_removes_what_it_made() {
     let ran = site.run(&[INIT, &["--anchor", "nowhere/l.anchor"]].concat());
     assert_eq!(ran.code, 5);
     assert_eq!(names(&site), ["l"]);
+    // The steps so far were those of ledgers that are no more.
+    fs::remove_file(site.home.path("trace")).expect("removed");
     site.must(INIT);
     site.must(PROBE);
     site.check("at the fourth attempt");
