@@ -64,6 +64,7 @@ const PASSING: &[Code] = &[
     Code::StorageFull,
     Code::TooManyRequests,
     Code::ViewBuilding,
+    Code::WalFull,
 ];
 
 /// What a server answered in place of what was asked for.

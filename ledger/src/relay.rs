@@ -72,17 +72,27 @@ pub(crate) fn own(
     Some(request)
 }
 
-/// The system's word of how often a principal was told no without an entry.
+/// The system's word of how often a principal was told no without an entry. Where it stands is part of the occasion: a
+/// ledger that is closed and opened within a minute counts twice in it.
 pub(crate) fn counted(
     scope: &Scope,
     actor: &str,
-    (minute, count): (i64, u64),
+    (minute, position): (i64, u64),
+    count: u64,
     ledger: &str,
     salt: [u8; 32],
 ) -> Option<Request> {
     let count = Value::Int(i64::try_from(count).ok()?);
     let members = [("count".to_owned(), count), ("minute".to_owned(), Value::Int(minute))];
-    own("door.count", scope, actor, Value::Object(members.into()), (minute, 0), ledger, salt)
+    own(
+        "door.count",
+        scope,
+        actor,
+        Value::Object(members.into()),
+        (minute, i64::try_from(position).ok()?),
+        ledger,
+        salt,
+    )
 }
 
 /// The system's request in place of a tainted one; none of what was relayed is in it.

@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::record::Far;
 use chancery_ledger::format::checkpoint::Note;
 use chancery_ledger::format::encoding::hex;
-use chancery_ledger::store::{Anchor, Paths, Reader};
+use chancery_ledger::store::{Anchor, Paths, Reader, refuse_unfinished};
 use chancery_ledger::{Code, Error};
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ pub(crate) struct Args {
 
 /// The head in the anchor of a ledger.
 pub(crate) fn newest(paths: &Paths) -> Result<Note, Error> {
+    refuse_unfinished(paths)?;
     if !paths.store().exists() {
         let text = format!("`{}` holds no ledger", paths.dir.display());
         return Err(Error::new(Code::NotALedger, text));
@@ -37,6 +38,12 @@ pub(crate) fn released(paths: &Paths) -> Result<(Reader, Note), Error> {
     let note = newest(paths)?;
     let reader = Reader::open(&paths.store())?;
     reader.size_under(&note.checkpoint)?;
+    // Each head stood in the anchor before it came into the store; a writer may have gone on since.
+    let newest_of_all = newest(paths)?.checkpoint.size;
+    if reader.last_head()?.is_some_and(|head| head > newest_of_all) {
+        let text = "the anchor is older than heads that stand in the store";
+        return Err(Error::new(Code::AnchorDamaged, text));
+    }
     Ok((reader, note))
 }
 

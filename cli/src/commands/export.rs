@@ -6,16 +6,16 @@ use super::open::open;
 use super::perform::{CredentialArgs, report};
 use super::released;
 use crate::client::{Ask, ask};
-use crate::diagnostic::{Outcome, io};
+use crate::diagnostic::{Diagnostic, Outcome, io};
 use crate::exit;
 use crate::output::{Output, advance};
-use chancery_ledger::Effect;
 use chancery_ledger::export::{Exported, Selection, write_export};
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
-use chancery_ledger::store::Paths;
+use chancery_ledger::store::{Paths, sync_parent};
+use chancery_ledger::{Code, Effect};
 use serde::Serialize;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -45,27 +45,41 @@ pub(crate) fn to_file(
     selection: &Selection,
     path: &Path,
     out: &Output,
-) -> Result<Exported, crate::diagnostic::Diagnostic> {
+) -> Result<Exported, Diagnostic> {
     let (reader, note) = released(paths)?;
     let verifier = verifier(paths)?;
     reader.pin_snapshot()?;
     let part = path.with_extension("chancery.part");
-    let file = File::create_new(&part).map_err(|error| io("create", &part, error))?;
+    let file = begin(&part)?;
     let bar = out.progress("exporting", false);
     let mut sink = BufWriter::with_capacity(1 << 20, file);
     let written = write_export(&reader, &note, &verifier, selection, &mut sink, &mut |done, all| {
         advance(&bar, done, all);
     });
     bar.finish_and_clear();
-    let finished = written.map_err(crate::diagnostic::Diagnostic::from).and_then(|exported| {
+    let finished = written.map_err(Diagnostic::from).and_then(|exported| {
         sink.flush().map_err(|error| io("write", &part, error))?;
         sink.get_ref().sync_all().map_err(|error| io("sync", &part, error))?;
         // A hard link does not replace: an export that exists is never overwritten.
         fs::hard_link(&part, path).map_err(|error| io("create", path, error))?;
+        sync_parent(path)?;
         Ok(exported)
     });
     let _ = fs::remove_file(&part);
     finished
+}
+
+/// The file that is written before it gets its name. One that an export left which was killed is written anew; the lock
+/// on it says whether another export is at work.
+fn begin(part: &Path) -> Result<File, Diagnostic> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(part);
+    let file = file.map_err(|error| io("create", part, error))?;
+    file.try_lock().map_err(|_| {
+        let text = format!("another export writes `{}`", part.display());
+        Diagnostic::new(Code::Locked, text).hint("wait for it, or name another file with `--out`")
+    })?;
+    file.set_len(0).map_err(|error| io("empty", part, error))?;
+    Ok(file)
 }
 
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {

@@ -4,6 +4,7 @@ use crate::code::Code;
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
 use crate::fingerprint::FingerprintKey;
+use crate::format::ids::PrincipalId;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -83,14 +84,27 @@ impl Paths {
         self.keys.join("system.key")
     }
 
+    /// Key file of an author, where `init` writes it.
+    pub fn key_of(&self, principal: &PrincipalId) -> PathBuf {
+        self.keys.join(format!("{principal}.key"))
+    }
+
     /// Key file of the fingerprints of leased values.
     pub fn fingerprint_key(&self) -> PathBuf {
         self.keys.join("fingerprint.key")
     }
 }
 
+/// Makes a directory and those above it that are missing, so that they are there after a power loss.
+pub(crate) fn make_dir(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+    std::fs::create_dir_all(path).map_err(|error| Error::io("create", path, error))?;
+    missing.into_iter().try_for_each(sync_parent)
+}
+
 /// Syncs the directory that holds `path`, so that its name is durable.
-pub(super) fn sync_parent(path: &Path) -> Result<()> {
+pub fn sync_parent(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let io = |error| Error::io("sync the directory", parent, error);
     File::open(parent).map_err(io)?.sync_all().map_err(io)
@@ -102,10 +116,13 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     name.push(".new");
     let beside = path.with_file_name(name);
     let io = |error| Error::io("write", path, error);
-    let mut file = File::create(&beside).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
-    file.sync_all().map_err(io)?;
-    std::fs::rename(&beside, path).map_err(io)?;
+    let written = File::create(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.map_err(io)?;
     sync_parent(path)
 }
 
