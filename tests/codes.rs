@@ -6,7 +6,7 @@ use chancery_ledger::domains::ledger::{Attest as Levels, Form, Level, Stage};
 use chancery_ledger::format::ids::{LogName, PrincipalId};
 use chancery_ledger::store::Reader;
 use chancery_ledger::verify::{How, Pin, Trust, verify_export};
-use chancery_ledger::{Answer, CODES, Class, Clock, Code, Genesis, Ledger, Options, Tracer};
+use chancery_ledger::{Answer, Bounds, CODES, Class, Clock, Code, Genesis, Ledger, Options, Tracer};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,15 +33,18 @@ const WHERE: &[(&str, &str)] = &[
     ("secret_in_arguments", "fixtures/scenarios/secret.txt"),
     ("confirmation_required", "tests/constitution.rs"),
     ("clock_suspect", "fixtures/scenarios/ledger.txt"),
+    ("wal_full", "tests/faults/bounds.rs"),
     ("queue_full", "tests/codes.rs"),
     ("outcome_unknown", "tests/codes.rs"),
     ("stopped", "tests/codes.rs"),
     ("locked", "tests/codes.rs"),
     ("not_a_ledger", "tests/codes.rs"),
+    ("creation_unfinished", "tests/faults/begin.rs"),
     ("directory_not_empty", "tests/codes.rs"),
     ("newer_format", "tests/codes.rs"),
     ("anchor_missing", "tests/codes.rs"),
     ("anchor_damaged", "tests/codes.rs"),
+    ("tail_unknown", "tests/faults/tail.rs"),
     ("rolled_back", "tests/codes.rs"),
     ("ledger_damaged", "tests/codes.rs"),
     ("key_file_missing", "tests/codes.rs"),
@@ -112,7 +115,12 @@ fn closed(home: &Home) -> Story {
 }
 
 fn options(story: &Story) -> Options {
-    Options { paths: story.paths.clone(), clock: story.clock.clone(), trace: Tracer::default() }
+    Options {
+        paths: story.paths.clone(),
+        clock: story.clock.clone(),
+        trace: Tracer::default(),
+        bounds: Bounds::default(),
+    }
 }
 
 /// Ends the ledger, does `harm`, and gives the code with which it opens again.
@@ -158,6 +166,7 @@ fn a_ledger_is_not_made_over_what_is_there() {
         },
         max_silence_ms: None,
         administrator: (PrincipalId::parse("eve").expect("an id"), story.keys["founder"].public()),
+        administrator_key: None,
     };
     let home = Home::new();
     let story = closed(&home);
@@ -173,7 +182,8 @@ fn a_ledger_is_not_made_over_what_is_there() {
             fs::remove_dir_all(&paths.keys).expect("a directory");
             fs::write(&paths.anchor, "an anchor").expect("a file");
         }
-        let options = Options { paths, clock: Clock::manual(0), trace: Tracer::default() };
+        let options =
+            Options { paths, clock: Clock::manual(0), trace: Tracer::default(), bounds: Bounds::default() };
         found.push(Ledger::create(options, &genesis).expect_err(name).code);
     }
     assert_eq!(found, [Code::DirectoryNotEmpty; 3]);

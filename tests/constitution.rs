@@ -88,7 +88,8 @@ fn submitted() -> Vec<Code> {
     step.instead("job.submit", "/acme", "j-1", &tested);
     tested["mode"] = json!("worker_ssh_dry_run");
     step.instead("job.submit", "/acme", "j-1", &tested);
-    let record = json!({"trust": "verified", "current": fingerprint(1), "observers": ["boss"]});
+    let record =
+        json!({"trust": "verified", "current": fingerprint(1), "observers": {"boss": [fingerprint(1)]}});
     step.mend("/host_keys/live/~1acme ssh-ed25519:h:22", record);
     step.sign();
     step.mend("/capabilities/live/probe/risk", json!("high"));
@@ -101,7 +102,7 @@ fn started() -> Vec<Code> {
     step.world["capabilities"]["live"]["probe"]["marks"] = json!([["/acme", true]]);
     step.world["jobs"] = json!({"live": {"/acme j-1": {
         "capability": "probe", "mode": "worker_stub_execution", "target": null, "command": null, "deadline": 9000,
-        "eligible": ["actor"], "claim": null, "fence": 1, "started": null, "leases": 0, "grants": [], "position": 5
+        "eligible": ["actor"], "claim": null, "fence": 1, "started": null, "leases": [], "grants": [], "position": 5
     }}});
     step.ask();
     step.instead("job.start", "/acme", "j-1", &json!({"fence": 1, "grant": "g-1", "lease": "l-1"}));
@@ -115,7 +116,7 @@ fn started() -> Vec<Code> {
     step.mend("/jobs/live/~1acme j-1/claim", json!({"worker": "actor", "until": 1}));
     step.mend("/jobs/live/~1acme j-1/claim/until", json!(9000));
     let lease = json!({"job": "j-1", "worker": "actor", "grant": "g-1", "fence": 1, "expires": 9000, "fingerprints": []});
-    step.world["leases"] = json!({"live": {"/acme l-1": lease}, "handed_out": {}, "order": []});
+    step.world["leases"] = json!({"live": {"/acme l-1": lease}, "handed_out": {}, "to": {}, "over": {}});
     step.ask();
     step.seen
 }

@@ -230,7 +230,7 @@ fn settle(site: Site) -> Site {
 }
 
 /// Ends the import at a named point, and gives the site as that left it.
-fn end_at(before: &Site, point: Point, passes: u64, args: &[&str]) -> Option<Site> {
+pub fn end_at(before: &Site, point: Point, passes: u64, args: &[&str]) -> Option<Site> {
     let mut site = before.copy();
     let mut command = site.command(args);
     command.env("CHANCERY_TEST_CRASH", format!("{}:{passes}", point.as_str()));

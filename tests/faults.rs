@@ -2,11 +2,15 @@
 //!
 //! CI runs a seeded sample; all of it: `CHANCERY_FULL=1 cargo test --test main faults -- --nocapture`.
 
+mod begin;
+mod bounds;
 mod disk;
 mod key_files;
 mod lock;
 mod restore;
+mod resumed;
 mod retry;
 mod space;
 mod swap;
+mod tail;
 mod time;

@@ -1,8 +1,13 @@
 //! Is a value that nobody kept known again wherever it stands, and nothing else taken for it?
 
 use crate::harness::Home;
+use chancery_ledger::domains::job::{Cancelled, Event as JobEvent, Mode};
+use chancery_ledger::domains::lease::Event as LeaseEvent;
+use chancery_ledger::domains::table::At;
+use chancery_ledger::domains::{Event, Meta, World};
 use chancery_ledger::fingerprint::{Fingerprint, FingerprintKey, find, fingerprint, fingerprints_of};
 use chancery_ledger::format::encoding::{base64, base64_unpadded, base64_url, hex};
+use chancery_ledger::format::hash::Digest;
 use chancery_ledger::store::{Paths, open_fingerprint_key, read_fingerprint_key};
 use chancery_ledger::{Code, Entropy};
 use proptest::prelude::*;
@@ -290,4 +295,66 @@ proptest! {
         let prints = fingerprints_of(&key(1), value.as_bytes());
         prop_assert_eq!(find(&key(other), &prints, &format!("{text}{value}")), None);
     }
+}
+
+/// What a job leaves in a world: submitted, something handed out to a worker.
+fn hand_out(world: &mut World, scope: &str, job: &str, value: &str) {
+    let submitted = JobEvent::Submitted {
+        capability: "access".to_owned(),
+        command: None,
+        deadline: 9000,
+        locality: None,
+        mode: Mode::Stub,
+        target: None,
+    };
+    happens(world, (scope, job), Event::Job(submitted));
+    let text = |text: &str| text.to_owned();
+    let opened = LeaseEvent::Opened {
+        expires: 9000,
+        fence: 1,
+        grant: text("g-1"),
+        job: text(job),
+        provider: text("test"),
+        reference: text("test://canary"),
+    };
+    let prints = fingerprints_of(&key(1), value.as_bytes());
+    let fingerprints = prints.iter().map(Fingerprint::to_string).collect();
+    for event in [opened, LeaseEvent::Resolved { fingerprints }, LeaseEvent::Closed {}] {
+        happens(world, (scope, job), Event::Lease(event));
+    }
+}
+
+fn happens(world: &mut World, (scope, id): (&str, &str), event: Event) {
+    let meta = Meta {
+        position: world.position,
+        time: 1000,
+        scope,
+        id,
+        actor: "w-1",
+        attestation: None,
+        action: None,
+        cause: &[],
+    };
+    world.fold(&meta, Digest::ZERO, &event, &mut Vec::new());
+}
+
+#[test]
+fn what_was_handed_out_is_remembered_whatever_other_organisations_do() {
+    let mut world = World::default();
+    let knows = |world: &World, scope: &str, id: &str| !world.leases.handed_out(At { scope, id }).is_empty();
+    let over = Event::Job(JobEvent::Cancelled { cause: Cancelled::Request });
+    hand_out(&mut world, "/m/quiet", "live", "opal-lantern-quartz");
+    hand_out(&mut world, "/m/quiet", "over", "opal-lantern-copper");
+    happens(&mut world, ("/m/quiet", "over"), over.clone());
+    for n in 0..5000 {
+        hand_out(&mut world, "/m/busy", &format!("j-{n}"), "amber-lantern-quartz");
+        happens(&mut world, ("/m/busy", &format!("j-{n}")), over.clone());
+    }
+    assert!(knows(&world, "/m/quiet", "live") && knows(&world, "/m/quiet", "over"));
+    // A busy organisation forgets its own jobs, the oldest first, and none that is not over.
+    hand_out(&mut world, "/m/busy", "live", "amber-lantern-copper");
+    assert!(knows(&world, "/m/busy", "live") && knows(&world, "/m/busy", "j-4999"));
+    assert!(knows(&world, "/m/busy", "j-3976") && !knows(&world, "/m/busy", "j-3975"));
+    assert_eq!(world.leases.handed_to("w-1", "j-3975").len(), 0);
+    assert_eq!(world.leases.handed_to("w-1", "over"), ["/m/quiet"]);
 }

@@ -53,7 +53,7 @@ pub fn world(role: &str, at: &str, level: &str) -> World {
         "keys": {"live": {held.id().to_string(): {"principal": "theirs", "public": held.to_base64(), "purpose": "request", "next": 1, "suspect": null}},
                  "of": {"theirs": [held.id().to_string()]}},
         "tokens": {"live": {}, "of": {}},
-        "host_keys": {"live": {format!("{at} ssh-ed25519:h:22"): {"trust": "bootstrap", "current": fingerprint(1), "observers": ["actor"]}}},
+        "host_keys": {"live": {format!("{at} ssh-ed25519:h:22"): {"trust": "bootstrap", "current": fingerprint(1), "observers": {"actor": [fingerprint(1)]}}}},
     });
     serde_json::from_value(value).expect("a world")
 }
@@ -111,7 +111,11 @@ pub fn request(action: &str, at: &str, id: &str) -> Request {
         _ => sample(action_spec(action).unwrap_or_else(|| panic!("no action `{action}`"))),
     };
     let spec = action_spec(action).unwrap_or_else(|| panic!("no action `{action}`"));
-    let named = (spec.subject == domains::Subject::Named).then_some(id);
+    let named = match spec.subject {
+        domains::Subject::Named => Some(id),
+        domains::Subject::NewToken => Some("tok000000001"),
+        domains::Subject::Ledger => None,
+    };
     let key = IdempotencyKey::parse("0123456789abcdef").expect("a key");
     let mut request = new_request(action, &scope(at), named, NAME, given, key, [0; 32]).expect("a request");
     let signer = self::key().public().id();

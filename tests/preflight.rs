@@ -125,7 +125,7 @@ fn each_gate_is_told_when_it_is_closed() {
     check(&format!("{JOB}/grants"), json!([]), &["grant_lease"], &[("grant", "no_live_grant")]);
     check(
         &format!("{JOB}/leases"),
-        json!(0),
+        json!([]),
         &[],
         &[("lease", "no_open_lease"), ("provider", "no_open_lease")],
     );

@@ -4,7 +4,7 @@ use crate::harness::Home;
 use crate::harness::story::Story;
 use chancery_ledger::domains::ledger::Form;
 use chancery_ledger::verify::{How, Trust, Verdict, verify_export, verify_live};
-use chancery_ledger::{Ledger, Options, Tracer};
+use chancery_ledger::{Bounds, Ledger, Options, Tracer};
 
 fn trust(story: &Story) -> Trust {
     let pin = story.pin();
@@ -69,7 +69,8 @@ fn a_start_goes_on_from_a_recorded_snapshot_and_in_doubt_folds_everything() {
         let world = ledger.look(|world| serde_json::to_string(world).expect("a world"));
         ledger.close().expect("a clean end");
         let mut first = None;
-        let options = Options { paths: paths.clone(), clock, trace: Tracer::default() };
+        let options =
+            Options { paths: paths.clone(), clock, trace: Tracer::default(), bounds: Bounds::default() };
         let ledger =
             Ledger::open(options, &mut |position, _| first = first.or(Some(position))).expect("it opens");
         let again = ledger.look(|world| serde_json::to_string(world).expect("a world"));
@@ -86,7 +87,8 @@ fn a_start_goes_on_from_a_recorded_snapshot_and_in_doubt_folds_everything() {
     bytes[middle] ^= 1;
     std::fs::write(paths.snapshot(), bytes).expect("written");
     let mut first = None;
-    let options = Options { paths: paths.clone(), clock, trace: Tracer::default() };
+    let options =
+        Options { paths: paths.clone(), clock, trace: Tracer::default(), bounds: Bounds::default() };
     let ledger =
         Ledger::open(options, &mut |position, _| first = first.or(Some(position))).expect("it opens");
     assert_eq!(first, Some(0), "a damaged snapshot is not believed: everything is folded");

@@ -420,6 +420,10 @@ fn a_worker_that_keeps_on_does_what_comes_and_stops_when_it_is_told() {
     for job in ["j-1", "j-2"] {
         submit(&home, job, r#"["true"]"#);
     }
+    let issue = ["do", "--key-file", FOUNDER, "token.issue", "--id", "tokfound0001", "principal=founder"];
+    let founder = object(&home, YES, &[&issue[..], &["ttl_ms:=3600000"]].concat());
+    std::fs::write(home.path("founder.token"), founder["secret"].as_str().expect("a secret"))
+        .expect("a file");
     let server = serve(&home);
     let worker = Worker::start(&home, &server.url(), &token, &["--keep", "--limit-ms", "60000"]);
     let token = secret(&home, &token);
@@ -430,6 +434,12 @@ fn a_worker_that_keeps_on_does_what_comes_and_stops_when_it_is_told() {
     };
     over("j-1", "succeeded");
     over("j-2", "succeeded");
+    // What is run is private: an eligible worker sees it, an administrator does not.
+    let argv = |token: &str| server.get("/v1/views/jobs/%2Facme%20j-1", token).ok()["item"]["argv"].clone();
+    assert_eq!(
+        (argv(&token), argv(&secret(&home, "founder.token"))),
+        (serde_json::json!(["true"]), Value::Null)
+    );
     // It waits for what is not there yet, and ends what it has begun when it is told to stop.
     let words =
         ["job.submit", "--id", "j-3", "capability=facts", "mode=worker_local_read_only", "ttl_ms:=3600000"];

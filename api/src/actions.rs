@@ -1,6 +1,6 @@
 //! What can be asked for, and what is answered? The actions that the core declares; none is named here. SPEC 20.
 
-use crate::auth::{bearer, identify, may_try, submit, unauthenticated};
+use crate::auth::{bearer, identify_asking, may_try, submit, unauthenticated};
 use crate::call::{Call, Reply, json};
 use crate::document::{Asked, read};
 use crate::problem::Problem;
@@ -70,7 +70,7 @@ pub(crate) async fn list(_call: Call) -> Reply {
 fn request(call: &Call, key: IdempotencyKey) -> Result<Request, Problem> {
     let token = bearer(&call.parts)?;
     if let Some(token) = &token {
-        let (principal, _) = identify(&call.app, call.peer, token)?;
+        let principal = identify_asking(&call.app, call.peer, token)?;
         let _ = call.who.set(principal);
     }
     if declared(call.param()).is_none() {

@@ -62,9 +62,27 @@ pub(crate) fn identify(app: &App, peer: IpAddr, token: &str) -> Result<(String, 
     let now = app.ledger.now();
     let found = app.ledger.look(|world| speaks(world, token, now));
     let (principal, scope) = found.ok_or_else(|| unauthenticated(app, peer))?;
-    let share = app.throttle.request(&principal);
-    share.map_err(|seconds| waiting(seconds, "too many requests of this principal"))?;
+    counted(app, &principal)?;
     Ok((principal, scope))
+}
+
+/// The principal of a token that asks for something to be done. One that ended with its one answer may have that answer
+/// again: whether it is what is asked for, the writer knows.
+pub(crate) fn identify_asking(app: &App, peer: IpAddr, token: &str) -> Result<String, Problem> {
+    let now = app.ledger.now();
+    let found = app.ledger.look(|world| {
+        let live = world.tokens.authenticate(token, now);
+        let (_, principal) = live.or_else(|| world.tokens.authenticate_spent(token, now))?;
+        Some(principal.to_owned())
+    });
+    let principal = found.ok_or_else(|| unauthenticated(app, peer))?;
+    counted(app, &principal)?;
+    Ok(principal)
+}
+
+fn counted(app: &App, principal: &str) -> Result<(), Problem> {
+    let share = app.throttle.request(principal);
+    share.map_err(|seconds| waiting(seconds, "too many requests of this principal"))
 }
 
 /// A request to look at a view.

@@ -85,6 +85,7 @@ pub fn status(code: Code) -> u16 {
         Code::OverQuota | Code::TooManyRequests => 429,
         Code::QueueFull
         | Code::StorageFull
+        | Code::WalFull
         | Code::ClockSuspect
         | Code::Stopped
         | Code::NotReady

@@ -59,13 +59,16 @@ pub fn serve(ledger: Ledger, config: &Config, ready: impl FnOnce(Bound)) -> Resu
     let runtime = runtime.map_err(|error| failed("start the server's threads", error))?;
     let close = Arc::new(close);
     let (stop_sweeping, swept) = mpsc::channel::<()>();
-    let background = [
-        spawn_with(&app, "chancery-heads", {
-            let close = Arc::clone(&close);
-            move |app| follow_heads(app, &heads, &close)
-        }),
-        spawn_with(&app, "chancery-sweeper", move |app| sweep(app, &swept)),
-    ];
+    // Whoever would not be told of heads, or whose deadlines nobody keeps, is not served at all.
+    let telling = spawn_with(&app, "chancery-heads", {
+        let close = Arc::clone(&close);
+        move |app| follow_heads(app, &heads, &close)
+    });
+    let telling = telling.map_err(|error| failed("start the thread that tells of heads", error))?;
+    let sweeping = spawn_with(&app, "chancery-sweeper", move |app| sweep(app, &swept)).map_err(|error| {
+        close.send_replace(true);
+        failed("start the thread that sweeps", error)
+    })?;
     let served = runtime.block_on(async {
         let bind = |address: SocketAddr| async move {
             let bound = TcpListener::bind(address).await;
@@ -110,7 +113,7 @@ pub fn serve(ledger: Ledger, config: &Config, ready: impl FnOnce(Bound)) -> Resu
     drop(stop_sweeping);
     // What still waits for the disk is waited for: it holds the ledger.
     runtime.shutdown_timeout(Limits::ms(config.limits.drain_ms));
-    for thread in background.into_iter().flatten() {
+    for thread in [telling, sweeping] {
         let _ = thread.join();
     }
     let closed = match Arc::into_inner(app) {
@@ -138,9 +141,9 @@ fn spawn_with(
     app: &Arc<App>,
     name: &str,
     work: impl FnOnce(&App) + Send + 'static,
-) -> Option<std::thread::JoinHandle<()>> {
+) -> std::io::Result<std::thread::JoinHandle<()>> {
     let app = Arc::clone(app);
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&app)).ok()
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&app))
 }
 
 /// Tells everybody who waits of each released head; when there will be no further one, the server stops.

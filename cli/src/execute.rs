@@ -1,144 +1,244 @@
-//! What is told while a mode does what it allows? Nothing is run, or one command of an allow-list, each line that it
-//! prints told by itself while the job is kept.
+//! How is a command run so that nothing of it is left behind? Without a shell, an environment or input, in a directory
+//! and a process group of its own, for a limited time, with what it prints handed on line by line.
 
-use crate::child::{End, LINE, Next, Printed, Running};
-use crate::commands::executes;
-use crate::desk::Found;
-use crate::diagnostic::Diagnostic;
-use crate::work::{Left, Seen, Work, step};
+use chancery_ledger::limits::Stopwatch;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Between two looks at whether somebody asked for the end.
-const LOOK: Duration = Duration::from_millis(50);
+/// Lines that are handed on.
+pub(crate) const LINES: usize = 256;
+/// Bytes of a line that are handed on; an event's part has room for twice as many.
+pub(crate) const LINE: usize = 2000;
+/// Bytes that are handed on.
+pub(crate) const TOTAL: usize = 65_536;
+/// Lines that wait for whoever tells them: then the command waits.
+const WAITING: usize = 16;
+/// Between two looks at whether a command has ended.
+const LOOK: Duration = Duration::from_millis(2);
+/// How long its output is waited for when it has ended: what left its group may hold the other end for ever.
+const REST: Duration = Duration::from_secs(1);
 
-/// What was done, as it is told last.
-pub(crate) struct Done {
-    /// For operators.
-    pub(crate) said: String,
-    /// For administrators.
-    pub(crate) detail: Option<String>,
-    /// The evidence.
-    pub(crate) evidence: serde_json::Value,
-    /// Whether it worked.
-    pub(crate) succeeded: bool,
+/// What a command printed: the digest of all of it, and how much of it was not handed on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Printed {
+    pub(crate) digest: String,
+    pub(crate) lines: usize,
+    pub(crate) kept_lines: usize,
+    pub(crate) cut_bytes: usize,
 }
 
-/// Text that an event may carry: no controls but tabs, no noncharacters.
-fn plain(bytes: &[u8]) -> String {
-    let carried = |c: &char| {
-        let code = u32::from(*c);
-        let noncharacter = (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE;
-        !noncharacter && (*c == '\t' || !c.is_control())
-    };
-    // What is no UTF-8, such as a character that was cut, takes three bytes instead of one.
-    let text: String = String::from_utf8_lossy(bytes).chars().filter(carried).collect();
-    let end = (0..=text.len().min(LINE)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    text.get(..end).unwrap_or_default().to_owned()
+/// What comes next of a command.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A line, or its beginning.
+    Line(Vec<u8>),
+    /// Nothing so far.
+    Quiet,
+    /// Nothing more.
+    Over,
 }
 
-/// What of the output was not told, in words.
-fn untold(printed: &Printed) -> String {
-    let lines = printed.lines - printed.kept_lines;
-    match (lines, printed.cut_bytes) {
-        (0, 0) => String::new(),
-        (0, bytes) => format!("; {bytes} bytes of long lines are left out"),
-        (lines, bytes) => format!("; {lines} further lines are left out, {bytes} bytes in all"),
+enum Piece {
+    Line(Vec<u8>),
+    End(Printed),
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// `None` when it was ended.
+    pub(crate) status: Option<ExitStatus>,
+    /// `None` when somebody still holds its output.
+    pub(crate) printed: Option<Printed>,
+}
+
+/// A directory of its own; it is gone afterwards.
+#[derive(Debug)]
+struct Room(PathBuf);
+
+impl Room {
+    fn new() -> std::io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("chancery-work-{}-{number}", std::process::id()));
+        // Nobody else's directory is used: it must be new.
+        std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
+        Ok(Self(dir))
     }
 }
 
-/// Whether any line was withheld, and how it ended.
-struct Ran {
-    withheld: bool,
-    stopped: bool,
-    end: Result<End, std::io::Error>,
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
-impl Work<'_> {
-    /// Does what the job's mode allows. Where it runs something, it is the argument vector that the ledger has.
-    pub(crate) fn execute(&self, left: &mut Left, found: &Found) -> Result<Result<Done, Seen>, Diagnostic> {
-        let mode = found.mode.as_str();
-        let mut evidence = serde_json::json!({
-            "capability": found.capability,
-            "mode": mode,
-            "network_opened": false,
-            "stopped_at": found.mode.stops_at(),
+/// A command that runs; it is ended when this is dropped, with all of its group.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pieces: Receiver<Piece>,
+    kill: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+    /// Ends it, and is the only one that does: so no number of a process is used after it was given back.
+    keeper: Option<JoinHandle<std::io::Result<Option<ExitStatus>>>>,
+    printed: Option<Printed>,
+    rest: Option<Stopwatch>,
+    _room: Room,
+}
+
+impl Running {
+    /// Starts an argument vector, to the letter.
+    pub(crate) fn start(program: &str, arguments: &[String], limit: Duration) -> std::io::Result<Self> {
+        let room = Room::new()?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+            .current_dir(&room.0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let (send, pieces) = sync_channel(WAITING);
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || read(stdout, &send));
+        }
+        let (kill, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (told, ended) = (Arc::clone(&kill), Arc::clone(&over));
+        let keeper = std::thread::spawn(move || {
+            let status = keep(child, &told, limit);
+            ended.store(true, Ordering::Release);
+            status
         });
-        let (program, arguments) = match found.argv.split_first() {
-            Some(split) if executes(found.mode) => split,
-            _ => {
-                let said = match found.mode.stops_at() {
-                    "completed" => "there was nothing to run".to_owned(),
-                    stop => format!("stopped {}, as {mode} does", stop.replace('_', " ")),
-                };
-                return Ok(Ok(Done { said, detail: None, evidence, succeeded: true }));
-            }
-        };
-        let ran = step!(self.run(left, program, arguments)?);
-        let mut detail = None;
-        let (said, code) = match ran.end {
-            Err(error) => {
-                detail = Some(plain(error.to_string().as_bytes())).filter(|text| !text.is_empty());
-                (format!("`{program}` could not be run"), None)
-            }
-            Ok(End { status: None, .. }) if ran.stopped => {
-                (format!("`{program}` was ended, because its worker was told to stop"), None)
-            }
-            Ok(End { status: None, printed }) => {
-                let rest = printed.as_ref().map(untold).unwrap_or_default();
-                (
-                    format!("`{program}` took over {} ms and was ended{rest}", self.pace.limit.as_millis()),
-                    None,
-                )
-            }
-            Ok(End { status: Some(status), printed }) => {
-                let how = status.code().map_or("a signal".to_owned(), |code| code.to_string());
-                let rest = printed.as_ref().map(untold).unwrap_or_default();
-                // Not even the digest of what was withheld is told, of which a short secret could be guessed.
-                if let Some(printed) = printed.filter(|_| !ran.withheld) {
-                    evidence["output_digest"] = printed.digest.into();
-                }
-                let withheld = if ran.withheld { "; what it printed is withheld" } else { "" };
-                (format!("`{program}` ended with {how}{rest}{withheld}"), status.code())
-            }
-        };
-        if let Some(code) = code {
-            evidence["exit_code"] = code.into();
-        }
-        Ok(Ok(Done { said, detail, evidence, succeeded: code == Some(0) }))
+        Ok(Self { pieces, kill, over, keeper: Some(keeper), printed: None, rest: None, _room: room })
     }
 
-    /// Runs a command, tells each line, and keeps the job meanwhile. Whatever ends this early ends the command.
-    fn run(
-        &self,
-        left: &mut Left,
-        program: &str,
-        arguments: &[String],
-    ) -> Result<Result<Ran, Seen>, Diagnostic> {
-        let (mut withheld, mut stopped, mut number) = (false, false, 0);
-        let mut running = match Running::start(program, arguments, self.pace.limit) {
-            Ok(running) => running,
-            Err(error) => return Ok(Ok(Ran { withheld, stopped, end: Err(error) })),
-        };
-        loop {
-            if self.pace.stop.asked() {
-                stopped = true;
-                running.kill();
+    /// Ends it.
+    pub(crate) fn kill(&self) {
+        self.kill.store(true, Ordering::Release);
+    }
+
+    /// What comes next, waited for no longer than `wait`.
+    pub(crate) fn next(&mut self, wait: Duration) -> Next {
+        match self.pieces.recv_timeout(wait) {
+            Ok(Piece::Line(line)) => Next::Line(line),
+            Ok(Piece::End(printed)) => {
+                self.printed = Some(printed);
+                self.next(wait)
             }
-            match running.next(LOOK.min(self.until_beat(left))) {
-                Next::Line(bytes) => {
-                    number += 1;
-                    let said = format!("line {number} of what `{program}` printed");
-                    // After a line that looked like it held a secret, further lines may hold the rest of it.
-                    let detail = Some(plain(&bytes)).filter(|text| !withheld && !text.is_empty());
-                    withheld |= step!(self.relay(left, &said, detail.as_deref(), false)?);
-                }
-                Next::Quiet => {}
-                Next::Over => break,
+            Err(RecvTimeoutError::Timeout) if !self.is_over() => Next::Quiet,
+            Err(RecvTimeoutError::Disconnected) if !self.is_over() => {
+                std::thread::park_timeout(LOOK.min(wait));
+                Next::Quiet
             }
-            if self.until_beat(left).is_zero() {
-                step!(self.renew(left)?);
+            Err(RecvTimeoutError::Disconnected) => Next::Over,
+            Err(RecvTimeoutError::Timeout) => {
+                let rest = *self.rest.get_or_insert_with(Stopwatch::start);
+                if rest.elapsed() >= REST { Next::Over } else { Next::Quiet }
             }
         }
-        Ok(Ok(Ran { withheld, stopped, end: running.end() }))
     }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn end(mut self) -> std::io::Result<End> {
+        let printed = self.printed.take();
+        Ok(End { status: self.join()?, printed })
+    }
+
+    fn join(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        let Some(keeper) = self.keeper.take() else { return Ok(None) };
+        keeper.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread that ends it has failed")))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.join();
+    }
+}
+
+/// Waits until it ends by itself, is to be ended, or took too long; then ends what is left of its group. `None` when it
+/// did not end by itself.
+fn keep(mut child: Child, kill: &AtomicBool, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let watch = Stopwatch::start();
+    let pid = Pid::from_child(&child);
+    // Its number stays its own, and its group's, until it is waited for below.
+    let exited =
+        || waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+    let by_itself = loop {
+        match exited() {
+            Ok(None) => {}
+            Ok(Some(_)) => break true,
+            Err(_) => break false,
+        }
+        if kill.load(Ordering::Acquire) || watch.elapsed() >= limit {
+            break false;
+        }
+        std::thread::park_timeout(LOOK);
+    };
+    let _ = kill_process_group(pid, Signal::KILL);
+    let status = child.wait()?;
+    Ok(by_itself.then_some(status))
+}
+
+/// Reads to the end: hands on lines as far as they may be told, and counts the rest.
+fn read(mut from: impl Read, to: &SyncSender<Piece>) {
+    let (mut hash, mut buffer) = (Sha256::new(), [0; 8192]);
+    let (mut line, mut length, mut told, mut printed) = (Vec::new(), 0, 0, Printed::default());
+    let mut hand_on = |line: &mut Vec<u8>, length: &mut usize, printed: &mut Printed| {
+        let bytes = std::mem::take(line);
+        printed.lines += 1;
+        // What comes after something that was left out is left out too.
+        let whole = printed.kept_lines + 1 == printed.lines;
+        let fits = whole && printed.kept_lines < LINES && told + bytes.len() <= TOTAL;
+        printed.cut_bytes += std::mem::take(length) - if fits { bytes.len() } else { 0 };
+        if !fits {
+            return true;
+        }
+        told += bytes.len();
+        printed.kept_lines += 1;
+        to.send(Piece::Line(bytes)).is_ok()
+    };
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => break,
+        };
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        hash.update(bytes);
+        for byte in bytes {
+            if *byte == b'\n' {
+                if !hand_on(&mut line, &mut length, &mut printed) {
+                    return;
+                }
+                continue;
+            }
+            length += 1;
+            if line.len() < LINE {
+                line.push(*byte);
+            }
+        }
+    }
+    if length > 0 && !hand_on(&mut line, &mut length, &mut printed) {
+        return;
+    }
+    printed.digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let _ = to.send(Piece::End(printed));
 }

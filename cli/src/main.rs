@@ -1,13 +1,13 @@
 //! Which verb was asked for? Parse, run, report, exit.
 
 mod asked;
-mod child;
 mod client;
 mod commands;
 mod damage;
 mod desk;
 mod diagnostic;
 mod drill;
+mod enact;
 mod enrol;
 mod execute;
 mod exit;
@@ -24,7 +24,6 @@ mod record;
 mod remote;
 mod said;
 mod shift;
-mod signals;
 mod targets;
 mod typed;
 mod work;

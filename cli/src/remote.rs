@@ -70,6 +70,7 @@ const PASSING: &[Code] = &[
     Code::StorageFull,
     Code::TooManyRequests,
     Code::ViewBuilding,
+    Code::WalFull,
 ];
 
 /// What a server answered in place of what was asked for.
@@ -114,7 +115,7 @@ impl Problem {
 }
 
 /// A body, or the problem in its place.
-type Answered = Result<String, Problem>;
+type Answered = Result<String, Box<Problem>>;
 
 impl Remote {
     /// The server at `url`.
@@ -159,13 +160,13 @@ impl Remote {
         if status.is_success() {
             return Ok(Ok(text));
         }
-        let problem = serde_json::from_str::<Problem>(&text);
-        problem.map(|problem| Err(Problem { retry_after: retry_after.unwrap_or(0), ..problem })).map_err(
-            |_| {
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Ok(Err(Box::new(Problem { retry_after: retry_after.unwrap_or(0), ..problem }))),
+            Err(_) => {
                 let text = format!("`{}` answered {status}, and not as a ledger does", self.base);
-                Fault::unheard(Diagnostic::new(Code::Io, text))
-            },
-        )
+                Err(Fault::unheard(Diagnostic::new(Code::Io, text)))
+            }
+        }
     }
 
     /// What stands at a path.
@@ -180,7 +181,7 @@ impl Remote {
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        self.read(request.call())?.map_err(Problem::fault)
+        self.read(request.call())?.map_err(|problem| problem.fault())
     }
 
     fn post(&self, path: &str, asked: &Request, limit: Duration) -> Result<Answered, Fault> {
@@ -244,8 +245,10 @@ impl Remote {
                 let leaves = invoked.events.into_iter().map(|event| event.entry).collect();
                 Said { leaves, ..Said::read(invoked.receipt.get()).map_err(Fault::last)? }
             }
-            Err(Problem { receipt: Some(receipt), .. }) => Said::read(receipt.get()).map_err(Fault::last)?,
-            Err(problem) => return Err(problem.fault()),
+            Err(problem) => match &problem.receipt {
+                Some(receipt) => Said::read(receipt.get()).map_err(Fault::last)?,
+                None => return Err(problem.fault()),
+            },
         };
         if matches!(who, Who::Key(..)) && !said.replay {
             self.next.set(self.next.get() + 1);
@@ -260,7 +263,7 @@ impl Remote {
             decision: Box<RawValue>,
         }
         let sent = self.send(who, ask, "preview", TIMEOUT).map_err(|fault| fault.diagnostic)?;
-        let text = sent.map_err(Problem::diagnostic)?;
+        let text = sent.map_err(|problem| problem.diagnostic())?;
         let read = serde_json::from_str::<Previewed>(&text);
         read.map(|previewed| previewed.decision)
             .map_err(|_| Diagnostic::new(Code::Io, "the answer is no preview"))

@@ -5,7 +5,7 @@ use crate::client::Ask;
 use crate::commands::{Fetched, Wanted, fetch};
 use crate::desk::{Desk, Found};
 use crate::diagnostic::Diagnostic;
-use crate::execute::Done;
+use crate::enact::Done;
 use crate::pace::Pace;
 use crate::provider::{Config, Failure};
 use crate::said::Said;
@@ -37,7 +37,7 @@ pub(crate) enum Seen {
     Answer(Box<Said>),
     /// The provider gave nothing under this lease: the job was given back before it was started.
     NothingGiven(String, Failure),
-    /// These checks of the preflight did not pass: the job was given back before it was started.
+    /// These checks of the preflight did not pass, or `stopped`: the job was given back before it was started.
     Blocked(Vec<String>),
 }
 
@@ -213,6 +213,9 @@ impl Work<'_> {
             let lease = step!(self.lease(found, left, (grant, reference), config, key)?);
             arguments.push(("grant", Value::from(grant.as_str())));
             arguments.push(("lease", Value::Text(lease)));
+        }
+        if self.pace.stop.asked() {
+            return Ok(Err(Seen::Blocked(vec!["stopped".to_owned()])));
         }
         step!(self.step("job.start", &self.job, arguments)?);
         left.started = true;

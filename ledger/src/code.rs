@@ -171,6 +171,7 @@ codes! {
     GrantLimit "grant_limit" Refusal;
     UseMismatch "use_mismatch" Refusal;
     LeaseExists "lease_exists" Refusal;
+    LeaseLimit "lease_limit" Refusal;
     LeaseEnded "lease_ended" Refusal;
     FingerprintMalformed "fingerprint_malformed" Refusal;
     TranscriptFull "transcript_full" Refusal;
@@ -178,6 +179,7 @@ codes! {
     Quarantined "quarantined" Refusal;
     ClockSuspect "clock_suspect" Error;
     StorageFull "storage_full" Error;
+    WalFull "wal_full" Error;
     QueueFull "queue_full" Error;
     OutcomeUnknown "outcome_unknown" Error;
     Stopped "stopped" Error;
@@ -185,10 +187,12 @@ codes! {
     AnswerTimeout "answer_timeout" Error;
     Locked "locked" Error;
     NotALedger "not_a_ledger" Error;
+    CreationUnfinished "creation_unfinished" Error;
     DirectoryNotEmpty "directory_not_empty" Error;
     NewerFormat "newer_format" Invalid;
     AnchorMissing "anchor_missing" Error;
     AnchorDamaged "anchor_damaged" Error;
+    TailUnknown "tail_unknown" Error;
     RolledBack "rolled_back" Error;
     LedgerDamaged "ledger_damaged" Error;
     ViewsDamaged "views_damaged" Error;

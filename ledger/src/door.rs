@@ -3,6 +3,7 @@
 
 use crate::answer::Effect;
 use crate::code::Code;
+use crate::domains::token;
 use crate::domains::{self, Asked, DecisionEvent, Draft, Ended, Event, Facts, Meta, World};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::format::entry::{self, Actor, Attestation, By, Entity, Entry};
 use crate::format::hash::{Digest, PRIVATE};
 use crate::format::ids::Origin;
 use crate::format::key::PrivateKey;
+use crate::format::limits::ANSWER;
 use crate::format::statement::{RequestStatement, entry_bytes, request_bytes};
 use crate::gate::{self, Caller, Credential, Request, Verdict};
 
@@ -91,7 +93,7 @@ pub(crate) struct Folded {
 
 impl Folded {
     /// Folds it into a world.
-    pub(crate) fn into(self, world: &mut World, ended: &mut Vec<Ended>) {
+    pub(crate) fn fold(&self, world: &mut World, ended: &mut Vec<Ended>) {
         let meta = Meta {
             position: self.position,
             time: self.time,
@@ -103,6 +105,26 @@ impl Folded {
             cause: &self.cause,
         };
         world.fold(&meta, self.address, &self.event, ended);
+    }
+}
+
+/// Where the next entry goes: what its envelope takes from the one before, which need not be folded in yet.
+#[derive(Debug)]
+pub(crate) struct Next<'a> {
+    scope: &'a str,
+    now: i64,
+    n: u64,
+    position: u64,
+    address: Digest,
+    /// Entries that the system signed and that are not folded in yet.
+    system: u64,
+}
+
+impl<'a> Next<'a> {
+    /// After everything that was folded in.
+    pub(crate) fn of(world: &World, scope: &'a str, now: i64) -> Self {
+        let (position, address) = (world.position, world.address);
+        Self { scope, now, n: world.next_n(scope), position, address, system: 0 }
     }
 }
 
@@ -194,26 +216,47 @@ impl Door {
             let stage = self.world.settings().stage.as_str();
             secret = Some(domains::token::text(stage, request.id.as_str(), &fresh));
         }
-        let mut entries: Vec<Sealed> = Vec::with_capacity(drafts.len() + 1);
-        let mut drafts = drafts.into_iter();
-        while let Some(draft) = drafts.next().or_else(|| spent(&self.world, caller)) {
-            let cause = cause(&draft, entries.first().map(|first| first.position));
-            let asked = entries.is_empty().then_some((request, key));
-            entries.push(self.seal(draft, request.scope.as_str(), caller, asked, cause, now)?);
+        // A draft that cannot be sealed must leave nothing behind: all are sealed before the first is folded in.
+        let scope = request.scope.as_str();
+        let mut next = Next::of(&self.world, scope, now);
+        let mut ready: Vec<(Sealed, Folded)> = Vec::with_capacity(drafts.len() + 1);
+        for draft in drafts {
+            let cause = cause(&draft, ready.first().map(|(first, _)| first.position));
+            let asked = ready.is_empty().then_some((request, key));
+            ready.push(self.seal(&mut next, draft, caller, asked, cause)?);
         }
+        let mut entries: Vec<Sealed> = ready.into_iter().map(|ready| self.take_in(ready)).collect();
+        while let Some(draft) = spent(&self.world, caller) {
+            let cause = cause(&draft, entries.first().map(|first| first.position));
+            let mut next = Next::of(&self.world, scope, now);
+            match self.seal(&mut next, draft, caller, None, cause) {
+                Ok(ready) => entries.push(self.take_in(ready)),
+                // Its leaf is bounded far below the limit. The world is ahead of the record: nothing may follow.
+                Err(error) => panic!("the end of a token cannot be sealed: {error}"),
+            }
+        }
+        assert!(entries.len() <= ANSWER, "an answer of {} entries", entries.len());
         Ok(Ok(Recorded { effect, code, message, entries, secret, hold }))
     }
 
-    /// Seals one event and folds it in. `asked` is the request with its scoped key, on the first entry it caused.
+    /// Folds what was sealed into the writer's world.
+    pub(crate) fn take_in(&mut self, (sealed, folded): (Sealed, Folded)) -> Sealed {
+        folded.fold(&mut self.world, &mut self.ended);
+        self.unpublished.push(folded);
+        sealed
+    }
+
+    /// Seals one event, to be folded in afterwards. `asked` is the request with its scoped key, on the first entry it
+    /// caused.
     pub(crate) fn seal(
         &mut self,
+        next: &mut Next<'_>,
         draft: Draft,
-        scope: &str,
         caller: &Caller,
         asked: Option<(&Request, Digest)>,
         cause: Vec<u64>,
-        now: i64,
-    ) -> Result<Sealed> {
+    ) -> Result<(Sealed, Folded)> {
+        let Next { scope, now, .. } = *next;
         let broken = |error: &dyn std::fmt::Display| Error::new(Code::Internal, error.to_string());
         let mut data = Vec::with_capacity(256);
         let kind = domains::write_event(&draft.event, &mut data).map_err(|e| broken(&e))?;
@@ -250,9 +293,9 @@ impl Door {
             entity: Entity { id: &draft.entity_id, kind: draft.entity_kind },
             kind,
             log: self.origin.as_str(),
-            n: self.world.next_n(scope),
-            position: self.world.position,
-            prev: self.world.address,
+            n: next.n,
+            position: next.position,
+            prev: next.address,
             private: private.as_ref().map(|part| PRIVATE.commit(&part.salt, &part.text)),
             scope,
             time: now,
@@ -261,7 +304,8 @@ impl Door {
         let signature;
         if let (None, Some(key)) = (&entry.attestation, &self.entry_key) {
             let id = key.public().id();
-            let seq = self.world.keys.get(id).map_or(1, |key| key.next);
+            let seq = self.world.keys.get(id).map_or(1, |key| key.next) + next.system;
+            next.system += 1;
             entry.attestation = Some(Attestation { key: id, seq, sig: None });
             let text = entry_bytes(&entry).map_err(|e| broken(&e))?;
             signature = base64(&key.sign(&text));
@@ -270,19 +314,8 @@ impl Door {
         let mut leaf = Vec::with_capacity(1024);
         entry::seal(&entry, &mut leaf).map_err(|e| broken(&e))?;
         let address = entry::address(&leaf);
-        let meta = Meta {
-            position: entry.position,
-            time: now,
-            scope,
-            id: &draft.entity_id,
-            actor: &caller.principal,
-            attestation: entry.attestation.map(|a| (a.key, a.seq)),
-            action: asked.map(|(request, _)| request.spec.id),
-            cause: &cause,
-        };
-        self.world.fold(&meta, address, &draft.event, &mut self.ended);
-        let (position, attestation) = (meta.position, meta.attestation);
-        self.unpublished.push(Folded {
+        let (position, attestation) = (entry.position, entry.attestation.map(|a| (a.key, a.seq)));
+        let folded = Folded {
             position,
             time: now,
             scope: scope.to_owned(),
@@ -293,11 +326,15 @@ impl Door {
             cause,
             address,
             event: draft.event,
-        });
+        };
+        (next.n, next.position, next.address) = (next.n + 1, next.position + 1, address);
         let args = asked.map(|(request, _)| Part { salt: request.salt, text: request.args_text.clone() });
-        Ok(Sealed { position, kind, leaf, address, private, args })
+        Ok((Sealed { position, kind, leaf, address, private, args }, folded))
     }
 }
+
+/// For whom a token speaks: its id, and the principal.
+type Speaks = for<'a> fn(&'a token::State, &'a str, i64) -> Option<(&'a str, &'a str)>;
 
 /// Who asks, and whether the signature is theirs.
 pub(crate) fn authenticate(
@@ -305,6 +342,26 @@ pub(crate) fn authenticate(
     origin: &Origin,
     request: &Request,
     now: i64,
+) -> std::result::Result<Caller, Conflict> {
+    authenticate_by(world, origin, request, now, token::State::authenticate)
+}
+
+/// Who asks with a token that ended with its one answer: it may have that answer again, and nothing else.
+pub(crate) fn authenticate_spent(
+    world: &World,
+    origin: &Origin,
+    request: &Request,
+    now: i64,
+) -> std::result::Result<Caller, Conflict> {
+    authenticate_by(world, origin, request, now, token::State::authenticate_spent)
+}
+
+fn authenticate_by(
+    world: &World,
+    origin: &Origin,
+    request: &Request,
+    now: i64,
+    speaks: Speaks,
 ) -> std::result::Result<Caller, Conflict> {
     let signer = match &request.attestation {
         None => None,
@@ -319,7 +376,7 @@ pub(crate) fn authenticate(
     };
     let (session, actor) = match (&request.credential, signer) {
         (Credential::System(_), _) => (None, domains::principal::SYSTEM),
-        (Credential::Token(text), _) => match world.tokens.authenticate(text, now) {
+        (Credential::Token(text), _) => match speaks(&world.tokens, text, now) {
             Some((session, principal)) => (Some(session.to_owned()), principal),
             None => return conflict(Code::Unauthenticated, "no live credential came with the request"),
         },

@@ -88,6 +88,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Number of bytes of the value.
+    pub fn length(&self) -> usize {
+        self.len.into()
+    }
+
     /// The fingerprint that `text` writes.
     pub fn parse(text: &str) -> Option<Self> {
         let (length, rest) = text.strip_prefix("f:")?.split_once(':')?;

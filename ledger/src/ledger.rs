@@ -4,55 +4,36 @@ use crate::admit::DeniedReads;
 use crate::answer::Answer;
 use crate::clock::{Clock, LedgerTime};
 use crate::code::Code;
-use crate::domains::ledger::{Administrator, Attest, Event, Form, Limits, Settings, Stage};
-use crate::domains::{self, Draft, World};
-use crate::door::Door;
+use crate::domains::World;
+use crate::domains::ledger::Stage;
+use crate::door::{self, Door};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
 use crate::fingerprint::FingerprintKey;
 use crate::format::checkpoint::{Checkpoint, Note, Signed};
-use crate::format::ids::{IdempotencyKey, LogName, Origin, PrincipalId, Scope};
+use crate::format::ids::{IdempotencyKey, Origin, Scope};
 use crate::format::json::Value;
 use crate::format::key::{self, LogVerifier, PrivateKey, PublicKey};
-use crate::format::limits::{BATCH, SNAPSHOT_EVERY};
+use crate::format::limits::{COMMIT, SNAPSHOT_EVERY, UNINDEXED, WAL};
 use crate::format::tree::Frontier;
-use crate::gate::{self, Caller, Credential, Request, SystemMark};
+use crate::gate::{self, Credential, Request, SystemMark};
+use crate::over::Over;
 use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
 use crate::relay;
 use crate::released::Released;
 use crate::stats::Stats;
-use crate::store::{self, Anchor, Answered, Index, Lock, Paths, Reader, Watch};
+use crate::store::{self, Anchor, Answered, Index, Lock, Marker, Paths, Reader, Wal, Watch};
 use crate::trace::{Point, Step, Tracer};
-use crate::writer::{Over, Writer, free_space};
+use crate::writer::{Writer, free_space};
 use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 
-/// Entries by which a store may be ahead of its anchor: two a request of one batch.
-const TAIL_MAX: u64 = BATCH as u64 * 2;
 /// Bytes of the reserve file.
-const RESERVE: u64 = 1 << 20;
+pub(crate) const RESERVE: u64 = 1 << 20;
 /// Free bytes without which a store cannot be opened for writing.
 const SPACE_OPEN: u64 = 256 << 10;
-
-/// What a new ledger is.
-#[derive(Debug, Clone)]
-pub struct Genesis {
-    /// Its name.
-    pub name: LogName,
-    /// Its stage.
-    pub stage: Stage,
-    /// Where signatures stand.
-    pub form: Form,
-    /// How strictly requests must be signed; form `entries` enforces for all.
-    pub attest: Attest,
-    /// Longest time without an entry that is promised.
-    pub max_silence_ms: Option<i64>,
-    /// The first administrator and its public key.
-    pub administrator: (PrincipalId, PublicKey),
-}
 
 /// How a ledger is opened.
 #[derive(Debug)]
@@ -63,6 +44,23 @@ pub struct Options {
     pub clock: Clock,
     /// What a test listens for; honoured at stage `test` only.
     pub trace: Tracer,
+    /// How much it lets grow.
+    pub bounds: Bounds,
+}
+
+/// What a ledger lets grow before it says no. SPEC 13.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Bytes of the write-ahead log.
+    pub wal: u64,
+    /// Idempotency keys that wait for an index that cannot be written.
+    pub unindexed: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { wal: WAL as u64, unindexed: UNINDEXED }
+    }
 }
 
 /// An open ledger: the one writer of its directory.
@@ -104,50 +102,17 @@ impl Drop for Inbox {
 impl Options {
     /// The machine's clock and no test.
     pub fn new(paths: Paths) -> Self {
-        Self { paths, clock: Clock::system(), trace: Tracer::default() }
+        Self { paths, clock: Clock::system(), trace: Tracer::default(), bounds: Bounds::default() }
     }
 
     /// Clock and tracer for a ledger of this stage: switches for tests count at stage `test` only.
-    fn switches(self, stage: Stage) -> (Clock, Tracer) {
+    pub(crate) fn switches(self, stage: Stage) -> (Clock, Tracer) {
         match (stage, self.clock) {
             (Stage::Test, clock) => (clock, self.trace),
             (_, Clock::File(..)) => (Clock::system(), Tracer::default()),
             (_, clock) => (clock, Tracer::default()),
         }
     }
-}
-
-/// Makes a directory that only its owner can look into; one that is there stays as it is.
-fn make_private(dir: &std::path::Path) -> Result<()> {
-    let io = |error| Error::io("create", dir, error);
-    if dir.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = dir.parent() {
-        fs::create_dir_all(parent).map_err(io)?;
-    }
-    fs::DirBuilder::new().mode(0o700).create(dir).map_err(io)
-}
-
-/// Key files and verifier of a new log.
-fn make_keys(
-    paths: &Paths,
-    genesis: &Genesis,
-    entropy: &mut Entropy,
-) -> Result<(PrivateKey, Option<PrivateKey>)> {
-    let origin = Origin::new(&genesis.name, 1);
-    make_private(&paths.keys)?;
-    let seed = zeroize::Zeroizing::new(entropy.take::<32>()?);
-    store::write_secret(&paths.log_key(), &key::log_key_file(&origin, &seed))?;
-    let log_key = PrivateKey::from_seed(&seed);
-    if genesis.form == Form::Heads {
-        return Ok((log_key, None));
-    }
-    let seed = zeroize::Zeroizing::new(entropy.take::<32>()?);
-    let system = PrincipalId::parse(domains::principal::SYSTEM)
-        .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
-    store::write_secret(&paths.system_key(), &key::author_key_file(&system, &seed))?;
-    Ok((log_key, Some(PrivateKey::from_seed(&seed))))
 }
 
 /// The log key of the ledger and its origin, from the key file.
@@ -168,103 +133,11 @@ fn read_system_key(paths: &Paths, expected: PublicKey) -> Result<PrivateKey> {
 }
 
 impl Ledger {
-    /// Creates a ledger: keys, anchor, store, entry 0 under a signed head. Nothing that exists is touched.
-    pub fn create(options: Options, genesis: &Genesis) -> Result<Self> {
-        let paths = options.paths.clone();
-        let (clock, trace) = options.switches(genesis.stage);
-        paths.check_apart()?;
-        for path in [&paths.dir, &paths.keys] {
-            let occupied = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-            if occupied || paths.anchor.exists() {
-                let found = if occupied { path } else { &paths.anchor };
-                let text = format!("`{}` is there already", found.display());
-                return Err(Error::new(Code::DirectoryNotEmpty, text));
-            }
-        }
-        make_private(&paths.dir)?;
-        let lock = Lock::take(&paths.lock())?;
-        let mut entropy = Entropy::default();
-        let (log_key, entry_key) = make_keys(&paths, genesis, &mut entropy)?;
-        let origin = Origin::new(&genesis.name, 1);
-        let verifier = LogVerifier { origin: origin.clone(), key: log_key.public() };
-        store::create_schema(&paths.store())?;
-        let reserve =
-            fs::File::create(paths.reserve()).map_err(|e| Error::io("create", &paths.reserve(), e))?;
-        fill(&reserve, RESERVE).map_err(|e| Error::io("fill", &paths.reserve(), e))?;
-        let empty = Checkpoint { origin: origin.clone(), size: 0, root: Frontier::default().root() };
-        let head = empty.sign(&log_key);
-        let anchor = Anchor::create(&paths.anchor, &head)?;
-        let settings = Settings {
-            administrator: Some(Administrator {
-                id: genesis.administrator.0.clone(),
-                public: genesis.administrator.1,
-            }),
-            attest: genesis.attest,
-            form: genesis.form,
-            limits: Limits::OURS,
-            max_silence_ms: genesis.max_silence_ms,
-            name: genesis.name.to_string(),
-            rules: gate::RULES,
-            stage: genesis.stage,
-            system_key: entry_key.as_ref().map(PrivateKey::public),
-            vkey: verifier.to_string(),
-        };
-        let conn = store::open_writer(&paths.store())?;
-        let reader = Reader::open(&paths.store())?;
-        let answered = Answered::open(&paths.index(), &reader, 0)?;
-        let over = Over::open(&reader)?;
-        let mut time = LedgerTime::start(clock.clone(), None, 0);
-        let now = time.now();
-        let fingerprints = store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?;
-        let mut door = Door {
-            world: World::default(),
-            origin,
-            entry_key,
-            entropy,
-            ended: Vec::new(),
-            unpublished: Vec::new(),
-        };
-        let draft = Draft {
-            entity_kind: "ledger",
-            entity_id: genesis.name.to_string(),
-            event: domains::Event::Ledger(Event::Opened(Box::new(settings))),
-            private: None,
-            cause: Vec::new(),
-        };
-        let system = Caller::by_key(domains::principal::SYSTEM);
-        let opened = door.seal(draft, "/", &system, None, Vec::new(), now)?;
-        door.unpublished.clear();
-        let published = Arc::new(Published::new(door.world.clone()));
-        let head = Arc::new(head);
-        let mut writer = Writer {
-            door,
-            time,
-            frontier: Frontier::default(),
-            log_key,
-            released: Arc::new(Released::new(Arc::clone(&head))),
-            head,
-            conn,
-            reader,
-            answered,
-            over,
-            anchor,
-            watch: Watch::over(&paths)?,
-            paths: paths.clone(),
-            trace,
-            published,
-            counted: Counted::default(),
-            fingerprints: Arc::new(fingerprints),
-            stats: Arc::default(),
-        };
-        writer.make_durable(0, std::slice::from_ref(&opened))?;
-        writer.answered.add(Vec::new(), 1, opened.address);
-        Self::start(writer, lock, paths, 0, clock)
-    }
-
     /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
     /// signed as found, the world folded. `progress` is told entries folded and entries there are.
     pub fn open(options: Options, progress: &mut dyn FnMut(u64, u64)) -> Result<Self> {
         let paths = options.paths.clone();
+        store::refuse_unfinished(&paths)?;
         if !paths.store().exists() {
             let text = format!("`{}` holds no ledger", paths.dir.display());
             return Err(Error::new(Code::NotALedger, text));
@@ -283,7 +156,13 @@ impl Ledger {
         let reader = Reader::open(&paths.store())?;
         let size = reader.size_under(&anchored.checkpoint)?;
         let frontier = compare(&reader, &anchored, size)?;
-        let answered = Answered::open(&paths.index(), &reader, size)?;
+        let whole = Checkpoint { origin: origin.clone(), size, root: frontier.root() };
+        let marker = Marker::of(&log_key);
+        if size > anchored.checkpoint.size {
+            marker.check(&reader, &whole, anchored.checkpoint.size)?;
+        }
+        let bounds = options.bounds;
+        let answered = Answered::open(&paths.index(), &reader, size, bounds.unindexed)?;
         let over = Over::open(&reader)?;
         let head = &anchored.checkpoint;
         let loaded = store::load_snapshot(
@@ -304,7 +183,7 @@ impl Ledger {
         };
         let mut head = anchored;
         if size > head.checkpoint.size {
-            head = Checkpoint { origin: origin.clone(), size, root: frontier.root() }.sign(&log_key);
+            head = whole.sign(&log_key);
             trace.step(Step::Signed { size, root: frontier.root() });
             // Crash here: nothing was released; the next start signs the same tail to the same bytes.
             trace.point(Point::AfterRecoverySign);
@@ -327,6 +206,7 @@ impl Ledger {
             time,
             frontier,
             log_key,
+            marker,
             released: Arc::new(Released::new(Arc::clone(&head))),
             head,
             conn,
@@ -335,6 +215,7 @@ impl Ledger {
             over,
             anchor,
             watch: Watch::over(&paths)?,
+            wal: Wal::new(paths.wal(), bounds.wal),
             paths: paths.clone(),
             trace,
             published,
@@ -345,7 +226,13 @@ impl Ledger {
         Self::start(writer, lock, paths, loaded.from, clock)
     }
 
-    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64, clock: Clock) -> Result<Self> {
+    pub(crate) fn start(
+        writer: Writer,
+        lock: Lock,
+        paths: Paths,
+        snapshot: u64,
+        clock: Clock,
+    ) -> Result<Self> {
         let fingerprints = Arc::clone(&writer.fingerprints);
         let stats = Arc::clone(&writer.stats);
         let published = Arc::clone(&writer.published);
@@ -407,10 +294,18 @@ impl Ledger {
         self.queue.push_all(requests.into_iter().map(|(request, reply)| Waiting { request, reply }).collect())
     }
 
-    /// Looks for leased material in what a worker relays.
+    /// Looks for leased material in what a worker relays, while nobody waits; what comes from nobody is not worth it.
     fn search(&self, request: &mut Request) {
-        if relay::is_relay(request) {
-            self.published.look(|world| relay::search(world, &self.fingerprints, request));
+        if !relay::is_relay(request) {
+            return;
+        }
+        let now = self.now();
+        let known = self.published.look(|world| {
+            let caller = door::authenticate(world, &self.origin, request, now).ok()?;
+            Some(relay::handed_out(world, request, &caller.principal))
+        });
+        if let Some(known) = known {
+            relay::search(&self.fingerprints, &known, request);
         }
     }
 
@@ -515,7 +410,7 @@ fn make_room(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-fn fill(mut file: &fs::File, bytes: u64) -> std::io::Result<()> {
+pub(crate) fn fill(mut file: &fs::File, bytes: u64) -> std::io::Result<()> {
     use std::io::Write as _;
     for _ in 0..bytes / 4096 {
         file.write_all(&[0; 4096])?;
@@ -532,9 +427,9 @@ fn compare(reader: &Reader, anchored: &Note, size: u64) -> Result<Frontier> {
             "the anchor is older than heads that stand in the store",
         ));
     }
-    if size - head.size > TAIL_MAX {
+    if size - head.size > COMMIT as u64 {
         let text =
-            format!("the store is {} entries ahead of its anchor, more than one batch", size - head.size);
+            format!("the store is {} entries ahead of its anchor, more than one commit", size - head.size);
         return Err(Error::new(Code::AnchorDamaged, text));
     }
     if reader.frontier(head.size)?.root() != head.root {

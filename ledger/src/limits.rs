@@ -43,6 +43,7 @@ pub fn raw_append(from: &Reader, to: &Paths, batch: u64, entries: u64) -> Result
     let note = |size| Checkpoint { origin: origin.clone(), size, root: [0; 32] }.sign(&key);
     let head: Note = note(1);
     let mut anchor = Anchor::create(&to.anchor, &head)?;
+    let mark = "0".repeat(64);
     let mut times = Vec::new();
     let mut position = 0;
     while position < entries {
@@ -51,7 +52,8 @@ pub fn raw_append(from: &Reader, to: &Paths, batch: u64, entries: u64) -> Result
             from.rows(position..end, usize::MAX)?.into_iter().map(Row::into_sealed).collect();
         let tiles: Vec<Subtree> =
             (position / 256..end / 256).map(|index| Subtree { height: 8, index, hash: [3; 32] }).collect();
-        let batch = Batch { entries: &sealed, tiles: &tiles, ended: &[], previous: Some((end, [7; 64])) };
+        let previous = Some((end, [7; 64]));
+        let batch = Batch { entries: &sealed, tiles: &tiles, ended: &[], previous, mark: &mark };
         let watch = Stopwatch::start();
         store::append(&conn, &batch)?;
         anchor.write(&head)?;

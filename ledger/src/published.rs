@@ -24,7 +24,7 @@ impl Published {
         while rest.peek().is_some() {
             let mut world = self.0.write().unwrap_or_else(PoisonError::into_inner);
             for one in rest.by_ref().take(SLICE) {
-                one.into(&mut world, &mut ended);
+                one.fold(&mut world, &mut ended);
             }
             ended.clear();
         }
@@ -45,17 +45,22 @@ impl Counted {
         *self.0.entry((actor.to_owned(), minute)).or_default() += 1;
     }
 
-    /// Takes out what was counted in minutes before this one: principal, minute, number, in a fixed order.
-    pub(crate) fn take_before(&mut self, minute: i64) -> Vec<(String, i64, u64)> {
-        if self.0.is_empty() {
-            return Vec::new();
-        }
-        let mut taken: Vec<(String, i64, u64)> = self
-            .0
-            .extract_if(|(_, at), _| *at < minute)
-            .map(|((actor, at), count)| (actor, at, count))
-            .collect();
-        taken.sort_unstable();
-        taken
+    /// Principals and minutes of which something was counted.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What was counted in minutes before this one: principal, minute, number, in a fixed order.
+    pub(crate) fn before(&self, minute: i64) -> Vec<(String, i64, u64)> {
+        let over = self.0.iter().filter(|((_, at), _)| *at < minute);
+        let mut found: Vec<(String, i64, u64)> =
+            over.map(|((actor, at), count)| (actor.clone(), *at, *count)).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Forgets what was recorded, or can never be.
+    pub(crate) fn forget(&mut self, actor: String, minute: i64) {
+        self.0.remove(&(actor, minute));
     }
 }

@@ -100,6 +100,15 @@ impl Queue {
         Some(batch)
     }
 
+    /// Puts back what a batch had no room for: it is the first of the next.
+    pub(crate) fn put_back(&self, waiting: impl DoubleEndedIterator<Item = Waiting>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for waiting in waiting.rev() {
+            let reserved = waiting.request.spec.reduces_risk();
+            if reserved { &mut state.reserved } else { &mut state.main }.push_front(waiting);
+        }
+    }
+
     /// Takes no more requests; what waits is still answered.
     pub(crate) fn close(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;

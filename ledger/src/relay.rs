@@ -24,20 +24,29 @@ pub(crate) fn is_relay(request: &Request) -> bool {
     relays && request.tainted.is_none()
 }
 
-/// Looks for what was handed out for the job of a relay, whatever it stands in. What was looked for before is not looked
-/// for again: the writer asks once more, because a lease may have been resolved since the request came in.
-pub(crate) fn search(world: &World, key: &FingerprintKey, request: &mut Request) {
+/// What was handed out for the job of a relay.
+pub(crate) fn handed_out(world: &World, request: &Request, worker: &str) -> Vec<Fingerprint> {
     let job = At { scope: request.scope.as_str(), id: request.id.as_str() };
-    // Where there is no such job, the worker may hold one of that id in another scope.
-    let known = world.leases.fingerprints(job, world.jobs.get(job).is_none());
+    let mut known = world.leases.handed_out(job).to_vec();
+    if world.jobs.get(job).is_none() {
+        // The worker may have taken this scope for that of a job which it works on, or did.
+        for scope in world.leases.handed_to(worker, job.id).iter().filter(|scope| *scope != job.scope) {
+            known.extend(world.leases.handed_out(At { scope, id: job.id }));
+        }
+    }
+    known
+}
+
+/// Looks for what was handed out in what is relayed, whatever it stands in. What was looked for before is not looked for
+/// again: the writer asks once more, because a lease may have been resolved since the request came in.
+pub(crate) fn search(key: &FingerprintKey, known: &[Fingerprint], request: &mut Request) {
     if known.len() == request.searched {
         return;
     }
     request.searched = known.len();
-    let known: Vec<Fingerprint> = known.into_iter().filter_map(Fingerprint::parse).collect();
     let Value::Object(members) = &request.args else { return };
     for (name, value) in members {
-        if value.text().is_some_and(|text| find(key, &known, text).is_some()) {
+        if value.text().is_some_and(|text| find(key, known, text).is_some()) {
             request.tainted = Some(Found { pointer: format!("/args/{name}"), detector: LEASED });
             return;
         }
@@ -63,17 +72,27 @@ pub(crate) fn own(
     Some(request)
 }
 
-/// The system's word of how often a principal was told no without an entry.
+/// The system's word of how often a principal was told no without an entry. Where it stands is part of the occasion: a
+/// ledger that is closed and opened within a minute counts twice in it.
 pub(crate) fn counted(
     scope: &Scope,
     actor: &str,
-    (minute, count): (i64, u64),
+    (minute, position): (i64, u64),
+    count: u64,
     ledger: &str,
     salt: [u8; 32],
 ) -> Option<Request> {
     let count = Value::Int(i64::try_from(count).ok()?);
     let members = [("count".to_owned(), count), ("minute".to_owned(), Value::Int(minute))];
-    own("door.count", scope, actor, Value::Object(members.into()), (minute, 0), ledger, salt)
+    own(
+        "door.count",
+        scope,
+        actor,
+        Value::Object(members.into()),
+        (minute, i64::try_from(position).ok()?),
+        ledger,
+        salt,
+    )
 }
 
 /// The system's request in place of a tainted one; none of what was relayed is in it.

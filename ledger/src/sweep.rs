@@ -47,7 +47,8 @@ impl Ledger {
         Ok(recorded.into_iter().filter_map(|at| found.get(at).cloned()).collect())
     }
 
-    /// The instant that a request would get now.
+    /// The present as readers see it: the wall clock, and never before the last durable entry. The writer's own instants
+    /// are never behind it by more than its clock was ahead, for it follows the monotonic clock as well.
     pub fn now(&self) -> i64 {
         self.look(|world| world.time).max(self.clock.wall())
     }

@@ -12,16 +12,18 @@ use crate::format::checkpoint::{Checkpoint, Note};
 use crate::format::entry;
 use crate::format::hash::{ARGS, Digest};
 use crate::format::key::PrivateKey;
+use crate::format::limits::{ANSWER, COMMIT};
 use crate::format::tree::{Frontier, Subtree, leaf_hash};
 use crate::gate::{self, Caller, Request};
 use crate::limits::Stopwatch;
+use crate::over::Over;
 use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
 use crate::released::Released;
 use crate::stats::Stats;
-use crate::store::{self, Anchor, Answered, Batch, Bloom, EndedRow, Paths, Reader, Watch};
+use crate::store::{self, Anchor, Answered, Batch, EndedRow, Marker, Paths, Reader, Wal, Watch};
 use crate::trace::{Point, Step, Tracer};
-use crate::{facts, relay};
+use crate::{door, facts, relay};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ pub(crate) struct Writer {
     pub(crate) time: LedgerTime,
     pub(crate) frontier: Frontier,
     pub(crate) log_key: PrivateKey,
+    pub(crate) marker: Marker,
     /// The newest head: it stands in the anchor, and goes into the store with the next batch.
     pub(crate) head: Arc<Note>,
     pub(crate) released: Arc<Released>,
@@ -46,6 +49,7 @@ pub(crate) struct Writer {
     pub(crate) over: Over,
     pub(crate) anchor: Anchor,
     pub(crate) watch: Watch,
+    pub(crate) wal: Wal,
     pub(crate) paths: Paths,
     pub(crate) trace: Tracer,
     pub(crate) published: Arc<Published>,
@@ -54,37 +58,36 @@ pub(crate) struct Writer {
     pub(crate) stats: Arc<Stats>,
 }
 
-/// What may have ended: asked before the table is, because most of what is asked about has not.
-#[derive(Debug)]
-pub(crate) struct Over(Bloom);
+/// What is left of the disk and of the write-ahead log when a batch begins.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Free bytes, where they are known.
+    space: Option<u64>,
+    /// Whether the write-ahead log may grow.
+    wal: bool,
+}
 
-impl Over {
-    /// Reads what has ended.
-    pub(crate) fn open(reader: &Reader) -> Result<Self> {
-        let rows = reader.ended()?;
-        let mut over = Self(Bloom::with_room(rows.len()));
-        for row in rows {
-            over.add(&row.kind, &row.id);
+impl Room {
+    /// For what the system records of its own.
+    const AMPLE: Self = Self { space: None, wal: true };
+
+    /// Whether there is room for what does not reduce risk.
+    fn check(self) -> Result<()> {
+        if self.space.is_some_and(|free| free < SPACE_MIN) {
+            let text = format!("less than {} MiB are free on the ledger's disk", SPACE_MIN >> 20);
+            return Err(Error::new(Code::StorageFull, text));
         }
-        Ok(over)
+        if !self.wal {
+            let text = "a reader keeps the write-ahead log from being emptied, and it is full";
+            return Err(Error::new(Code::WalFull, text));
+        }
+        Ok(())
     }
+}
 
-    fn digest(kind: &str, id: &str) -> [u8; 32] {
-        *blake3::Hasher::new()
-            .update(kind.as_bytes())
-            .update(b" ")
-            .update(id.as_bytes())
-            .finalize()
-            .as_bytes()
-    }
-
-    fn add(&mut self, kind: &str, id: &str) {
-        self.0.add(&Self::digest(kind, id));
-    }
-
-    fn may_have(&self, kind: &str, id: &str) -> bool {
-        self.0.may_have(&Self::digest(kind, id))
-    }
+/// Whether one more answer fits a commit.
+fn has_room(entries: &[Sealed]) -> bool {
+    entries.len() + ANSWER <= COMMIT
 }
 
 /// What a receipt is made from.
@@ -104,6 +107,8 @@ enum Ready {
     Recorded(Box<Outcome>),
     /// An entry of this batch or of the store answered the same key before.
     Replay(Digest, Box<Request>),
+    /// The same for a token that ended with that answer; or else the conflict.
+    Again(Digest, Box<(Request, Caller, Conflict)>),
     Conflict(Conflict),
     Failed(Error),
 }
@@ -113,7 +118,14 @@ impl Writer {
     /// the process.
     pub(crate) fn run(mut self, queue: &Queue) -> Result<()> {
         while let Some(batch) = queue.take() {
-            self.batch(batch)?;
+            let minute = minute_of(self.time.now());
+            self.batch(batch, queue, minute)?;
+        }
+        // What was counted and not recorded yet, this minute's as well: nobody will know of it later.
+        let mut left = usize::MAX;
+        while (1..left).contains(&self.counted.len()) {
+            left = self.counted.len();
+            self.batch(Vec::new(), queue, i64::MAX)?;
         }
         self.answered.finish()?;
         // A clean end leaves no WAL behind; whether it works changes nothing that was promised.
@@ -121,22 +133,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Answers one batch.
-    pub(crate) fn batch(&mut self, batch: Vec<Waiting>) -> Result<()> {
+    /// Answers one batch, or as much of it as a commit may hold. What was counted in minutes before `minute` is
+    /// recorded with it.
+    pub(crate) fn batch(&mut self, batch: Vec<Waiting>, queue: &Queue, minute: i64) -> Result<()> {
         let first = self.door.world.position;
         let mut ready: Vec<(Reply, Ready)> = Vec::with_capacity(batch.len());
         let mut entries: Vec<Sealed> = Vec::with_capacity(batch.len());
         let mut keys: HashMap<Digest, u64> = HashMap::with_capacity(batch.len());
-        let space = free_space(&self.paths);
-        // A filter that holds too much says "perhaps" to everything, and every look-up goes to the disk.
-        if self.over.0.is_full() {
-            self.over = Over::open(&self.reader)?;
-        }
-        self.count(&mut entries, &mut keys);
-        for waiting in batch {
-            let outcome = self.request(waiting.request, &mut entries, &mut keys, space);
+        let room = Room { space: free_space(&self.paths), wal: self.wal.has_room(&self.conn)? };
+        self.over.refresh(&self.reader)?;
+        self.count(&mut entries, &mut keys, minute);
+        let mut batch = batch.into_iter();
+        while has_room(&entries)
+            && let Some(waiting) = batch.next()
+        {
+            let outcome = self.request(waiting.request, &mut entries, &mut keys, room);
             ready.push((waiting.reply, outcome));
         }
+        queue.put_back(batch);
         if !entries.is_empty()
             && let Err(error) = self.make_durable(first, &entries)
         {
@@ -145,29 +159,38 @@ impl Writer {
             }
             return Err(error);
         }
-        if let Some(last) = entries.last() {
-            self.answered.add(keys.into_iter().collect(), last.position + 1, last.address);
-        }
+        let indexed = match entries.last() {
+            Some(last) => self.answered.add(keys.into_iter().collect(), last.position + 1, last.address),
+            None => Ok(()),
+        };
         self.published.take(&mut self.door.unpublished);
         self.released.set(&self.head);
         for (reply, outcome) in ready {
             reply(self.render(outcome));
         }
         self.trace.step(Step::Answered { size: self.door.world.position });
-        Ok(())
+        indexed
     }
 
-    /// Records what was only counted in minutes that are over.
-    fn count(&mut self, entries: &mut Vec<Sealed>, keys: &mut HashMap<Digest, u64>) {
-        let now = self.time.now();
-        for (actor, minute, count) in self.counted.take_before(minute_of(now)) {
-            let scope = self.door.world.principals.get(&actor).map(|principal| principal.scope.clone());
-            let request = scope.and_then(|scope| {
-                let salt = self.door.entropy.take().ok()?;
-                relay::counted(&scope, &actor, (minute, count), self.door.origin.name(), salt)
-            });
-            if let Some(request) = request {
-                self.request(request, entries, keys, None);
+    /// Records what was only counted in minutes before this one; it is kept until it is recorded.
+    fn count(&mut self, entries: &mut Vec<Sealed>, keys: &mut HashMap<Digest, u64>, minute: i64) {
+        for (actor, at, count) in self.counted.before(minute) {
+            if !has_room(entries) {
+                return;
+            }
+            // Whoever is no more has no scope in which it could be said.
+            let Some(principal) = self.door.world.principals.get(&actor) else {
+                self.counted.forget(actor, at);
+                continue;
+            };
+            let Ok(salt) = self.door.entropy.take() else { return };
+            let occasion = (at, self.door.world.position);
+            let name = self.door.origin.name();
+            let Some(request) = relay::counted(&principal.scope, &actor, occasion, count, name, salt) else {
+                return;
+            };
+            if let Ready::Recorded(_) = self.request(request, entries, keys, Room::AMPLE) {
+                self.counted.forget(actor, at);
             }
         }
     }
@@ -178,16 +201,17 @@ impl Writer {
         mut request: Request,
         entries: &mut Vec<Sealed>,
         keys: &mut HashMap<Digest, u64>,
-        space: Option<u64>,
+        room: Room,
     ) -> Ready {
         let now = self.time.now();
         let mut caller = match self.door.authenticate(&request, now) {
             Ok(caller) => caller,
-            Err(conflict) => return Ready::Conflict(conflict),
+            Err(conflict) => return self.again(request, keys, now, conflict),
         };
         let warning = self.warning(&request, &caller);
         if relay::is_relay(&request) {
-            relay::search(&self.door.world, &self.fingerprints, &mut request);
+            let known = relay::handed_out(&self.door.world, &request, &caller.principal);
+            relay::search(&self.fingerprints, &known, &mut request);
         }
         if request.tainted.is_some() {
             match self.without_secret(&request, &caller, entries, now) {
@@ -216,9 +240,10 @@ impl Writer {
         if !confirms && let Err(error) = self.time.check() {
             return Ready::Failed(error);
         }
-        if !request.spec.reduces_risk() && space.is_some_and(|free| free < SPACE_MIN) {
-            let text = format!("less than {} MiB are free on the ledger's disk", SPACE_MIN >> 20);
-            return Ready::Failed(Error::new(Code::StorageFull, text));
+        if !request.spec.reduces_risk()
+            && let Err(error) = room.check()
+        {
+            return Ready::Failed(error);
         }
         let facts = match self.facts(&request, &caller, prior, entries) {
             Ok(facts) => facts,
@@ -267,6 +292,18 @@ impl Writer {
                     warning,
                 }))
             }
+            Err(error) => Ready::Failed(error),
+        }
+    }
+
+    /// What is not answered because the token ended: the answer that it ended with was perhaps lost on the way.
+    fn again(&self, request: Request, keys: &HashMap<Digest, u64>, now: i64, conflict: Conflict) -> Ready {
+        let spent = door::authenticate_spent(&self.door.world, &self.door.origin, &request, now);
+        let Ok(caller) = spent else { return Ready::Conflict(conflict) };
+        let key = gate::idempotency_digest(&caller.principal, &request.scope, request.spec.id, &request.key);
+        match self.find(&key, keys, now) {
+            Ok(Prior::Answered) => Ready::Again(key, Box::new((request, caller, conflict))),
+            Ok(Prior::None | Prior::Held(..)) => Ready::Conflict(conflict),
             Err(error) => Ready::Failed(error),
         }
     }
@@ -404,17 +441,18 @@ impl Writer {
             .collect();
         let previous = self.stored_form_of_head()?;
         self.trace.point(Point::BeforeCommit);
-        let batch = Batch { entries, tiles: &tiles, ended: &ended, previous };
+        let head = Checkpoint {
+            origin: self.door.origin.clone(),
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+        };
+        let mark = self.marker.mark(&head);
+        let batch = Batch { entries, tiles: &tiles, ended: &ended, previous, mark: &mark };
         store::append(&self.conn, &batch)?;
         self.trace.step(Step::Committed { size: self.frontier.size() });
         // Crash here: the entries are durable and nobody knows of them; the next start signs them as found.
         self.trace.point(Point::AfterCommit);
-        let note = Checkpoint {
-            origin: self.door.origin.clone(),
-            size: self.frontier.size(),
-            root: self.frontier.root(),
-        }
-        .sign(&self.log_key);
+        let note = head.sign(&self.log_key);
         self.trace.step(Step::Signed { size: note.checkpoint.size, root: note.checkpoint.root });
         // Crash here: the same head is signed again, to the same bytes, at the next start.
         self.trace.point(Point::AfterSign);
@@ -449,7 +487,27 @@ impl Writer {
                 Ok(answer) => answer,
                 Err(error) => Answer::Failed(error),
             },
+            Ready::Again(key, asked) => {
+                let (request, caller, conflict) = *asked;
+                match self.replay_to(&key, &request, &caller) {
+                    Ok(Some(answer)) => answer,
+                    Ok(None) => Answer::Conflict(conflict),
+                    Err(error) => Answer::Failed(error),
+                }
+            }
         }
+    }
+
+    /// The stored answer, when it is to this very request and was given to this very session.
+    fn replay_to(&self, key: &Digest, request: &Request, caller: &Caller) -> Result<Option<Answer>> {
+        let leaf = self.answered.get(key)?.map(|position| self.reader.leaf(position)).transpose()?.flatten();
+        let Some(leaf) = leaf else { return Ok(None) };
+        let entry = entry::read(&leaf).map_err(|error| Error::damaged(error.to_string()))?;
+        if entry.actor.session != caller.session.as_deref() {
+            return Ok(None);
+        }
+        let answer = self.replay(key, request)?;
+        Ok(matches!(answer, Answer::Receipt(_)).then_some(answer))
     }
 
     fn receipt(&self, outcome: Outcome) -> Answer {
@@ -480,7 +538,7 @@ impl Writer {
         let args = self.reader.part(first, 1)?.ok_or_else(missing)?;
         let mut entries = Vec::new();
         let (mut effect, mut code, mut same, mut secret, mut hold) = (Effect::Allow, None, false, None, None);
-        self.reader.leaves(first..size.min(first + 8), |position, leaf| {
+        self.reader.leaves(first..size.min(first + ANSWER as u64), |position, leaf| {
             let entry = entry::read(leaf).map_err(|error| Error::damaged(error.to_string()))?;
             if position == first {
                 let salt = args.first_chunk::<32>().copied().unwrap_or_default();

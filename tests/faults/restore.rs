@@ -146,6 +146,9 @@ fn an_anchor_that_is_missing_damaged_old_or_foreign_is_refused() {
 
     fs::copy(site.path("old.anchor"), &anchor).expect("copied");
     site.refused(5, "anchor_damaged", PROBE);
+    // What stands beyond it is not left out without a word.
+    site.refused(5, "anchor_damaged", &["log"]);
+    assert_eq!(site.verdict(), (3, "tampered".to_owned()));
 
     let other = Site::begun();
     for id in ["one", "two", "three", "four"] {

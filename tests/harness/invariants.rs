@@ -385,7 +385,7 @@ fn holds_are_used_once(leaves: &[Leaf]) -> Result<(), String> {
 
 /// (h) Who approves, activates, reactivates, verifies or gives is not the one that asked, or has the benefit.
 fn nobody_approves_its_own(leaves: &[Leaf]) -> Result<(), String> {
-    let mut observers: BTreeMap<(String, String), (String, Vec<String>)> = BTreeMap::new();
+    let mut observers: BTreeMap<(String, String), Vec<(String, String)>> = BTreeMap::new();
     for leaf in leaves {
         let before = &leaves[..usize::try_from(leaf.position).unwrap_or_default()];
         let last = |kind: &str| before.iter().rev().find(|l| l.kind == kind && l.id == leaf.id);
@@ -405,16 +405,14 @@ fn nobody_approves_its_own(leaves: &[Leaf]) -> Result<(), String> {
             "role.assigned" => leaf.text("principal") == leaf.actor,
             "host_key.observed" => {
                 let print = leaf.text("fingerprint").to_owned();
-                let record = observers.entry(place(leaf)).or_default();
-                if record.0 != print {
-                    *record = (print, Vec::new());
-                }
-                record.1.push(leaf.actor.clone());
+                observers.entry(place(leaf)).or_default().push((print, leaf.actor.clone()));
                 false
             }
             "host_key.verified" => {
-                let record = observers.get(&place(leaf));
-                record.is_none_or(|r| r.0 != leaf.text("fingerprint") || r.1.contains(&leaf.actor))
+                let seen = observers.get(&place(leaf)).map_or(&[][..], Vec::as_slice);
+                let of_this = seen.iter().filter(|(print, _)| *print == leaf.text("fingerprint"));
+                let moved = seen.last().is_none_or(|(print, _)| *print != leaf.text("fingerprint"));
+                moved || of_this.into_iter().any(|(_, who)| *who == leaf.actor)
             }
             _ => false,
         };

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 /// Codes with which a ledger whose creation was interrupted may stop: nothing in it was ever acknowledged.
 pub const UNFINISHED: &[&str] = &[
     "not_a_ledger",
+    "creation_unfinished",
     "key_file_missing",
     "key_file_invalid",
     "anchor_missing",

@@ -10,7 +10,9 @@ use chancery_ledger::format::statement::enrolment_bytes;
 use chancery_ledger::gate::{Attest, Credential, Request, new_request};
 use chancery_ledger::store::{Anchor, Paths, read_secret};
 use chancery_ledger::verify::Pin;
-use chancery_ledger::{Answer, Clock, Code, Entropy, Genesis, Ledger, Options, Receipt, Tracer, statement};
+use chancery_ledger::{
+    Answer, Bounds, Clock, Code, Entropy, Genesis, Ledger, Options, Receipt, Tracer, statement,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -81,8 +83,10 @@ impl Story {
             attest: Levels { agent: Level::Enforce, human: people, service: level, worker: level },
             max_silence_ms: None,
             administrator: (PrincipalId::parse("founder").expect("an id"), founder.public()),
+            administrator_key: None,
         };
-        let options = Options { paths: paths.clone(), clock: clock.clone(), trace };
+        let options =
+            Options { paths: paths.clone(), clock: clock.clone(), trace, bounds: Bounds::default() };
         let ledger = Ledger::create(options, &genesis).expect("a new ledger");
         let keys = BTreeMap::from([("founder".to_owned(), founder)]);
         Self { ledger, paths, clock, keys, entropy }
@@ -101,7 +105,17 @@ impl Story {
 
     /// Opens a ledger that is there, with the keys of those who act in it.
     pub fn resume(paths: Paths, keys: BTreeMap<String, PrivateKey>, clock: Clock) -> Self {
-        let options = Options { paths: paths.clone(), clock: clock.clone(), trace: Tracer::default() };
+        Self::resume_within(paths, keys, clock, Bounds::default())
+    }
+
+    /// The same with a ledger that lets only so much grow.
+    pub fn resume_within(
+        paths: Paths,
+        keys: BTreeMap<String, PrivateKey>,
+        clock: Clock,
+        bounds: Bounds,
+    ) -> Self {
+        let options = Options { clock: clock.clone(), bounds, ..Options::new(paths.clone()) };
         let ledger = Ledger::open(options, &mut |_, _| ()).expect("the ledger opens");
         Self { ledger, paths, clock, keys, entropy: Entropy::default() }
     }

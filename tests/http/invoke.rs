@@ -45,6 +45,59 @@ fn an_action_is_done_once_and_its_retry_gets_the_same_receipt() {
 }
 
 #[test]
+fn the_answer_with_which_a_token_ended_is_had_again_and_nothing_else() {
+    let cast = cast();
+    let server = Server::start(&cast.site, &[]);
+    let issue = |id: &str| {
+        let args = r#"{"principal":"founder","ttl_ms":600000,"once":true}"#;
+        let body = format!(r#"{{"scope":"/","entity":{{"id":"{id}"}},"args":{args}}}"#);
+        let said = server.invoke("token.issue", &cast.founder, id, &body).ok();
+        said["receipt"]["secret"].as_str().expect("a secret").to_owned()
+    };
+    let (token, near) = (issue("onceonceonce"), issue("twicetwiceab"));
+    let first = server.invoke("scope.create", &token, "lost", SCOPE).ok();
+    let again = server.invoke("scope.create", &token, "lost", SCOPE).ok();
+    assert_eq!(again["receipt"]["replay"], true);
+    assert_eq!(again["receipt"]["entries"], first["receipt"]["entries"]);
+    assert_eq!(again["events"], first["events"]);
+    let other = SCOPE.replace("new", "other");
+    let told = [
+        server.invoke("scope.create", &token, "lost", &other),
+        server.invoke("scope.create", &token, "another", SCOPE),
+        server.invoke("scope.create", &token, "another", &other),
+        server.get("/v1/me", &token),
+        server.get("/v1/entries", &token),
+        server.ask(
+            "POST",
+            "/v1/actions/scope.create/preview",
+            &[&format!("authorization: Bearer {token}"), &format!("idempotency-key: {:0>16}", "lost")],
+            Some(SCOPE),
+        ),
+    ];
+    for told in told {
+        told.is(Code::Unauthenticated);
+    }
+    assert_eq!(server.stop(), Some(0));
+    // Near as far: the command that lost its answer asks again with the key that it had.
+    let run = |id: &str| {
+        let words = ["--json", "do", "scope.create", "--id", id, "--idempotency-key", "0123456789abcdef"];
+        let mut command = cast.site.home.command(&words);
+        command.env("CHANCERY_DIR", cast.site.path("l")).env("CHANCERY_TOKEN", &near);
+        let ran = command.output().expect("it runs");
+        (ran.status.code(), String::from_utf8(ran.stdout).expect("text"))
+    };
+    let (code, said) = run("near");
+    assert_eq!(code, Some(0), "{said}");
+    let entries = |said: &str| {
+        let receipt: serde_json::Value = serde_json::from_str(said).expect("JSON");
+        receipt["entries"].clone()
+    };
+    let (code, again) = run("near");
+    assert_eq!((code, entries(&again)), (Some(0), entries(&said)));
+    assert_ne!(run("nearer").0, Some(0));
+}
+
+#[test]
 fn a_preview_appends_nothing_and_is_no_problem() {
     let cast = cast();
     let server = Server::start(&cast.site, &[]);

@@ -10,7 +10,7 @@ use chancery_ledger::format::checkpoint::{Note, Signed};
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::entry;
 use chancery_ledger::format::key::LogVerifier;
-use chancery_ledger::store::{Anchor, Paths, Reader};
+use chancery_ledger::store::{Anchor, Paths, Reader, refuse_unfinished};
 use chancery_ledger::{Code, Error};
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ pub(crate) struct Args {
 
 /// The head in the anchor of a ledger.
 pub(crate) fn newest(paths: &Paths) -> Result<Note, Error> {
+    refuse_unfinished(paths)?;
     if !paths.store().exists() {
         let text = format!("`{}` holds no ledger", paths.dir.display());
         return Err(Error::new(Code::NotALedger, text));
@@ -61,6 +62,12 @@ pub(crate) fn released(paths: &Paths) -> Result<(Reader, Note), Error> {
         return Err(Error::new(Code::AnchorDamaged, text));
     }
     reader.size_under(&note.checkpoint)?;
+    // Each head stood in the anchor before it came into the store; a writer may have gone on since.
+    let newest_of_all = newest(paths)?.checkpoint.size;
+    if reader.last_head()?.is_some_and(|head| head > newest_of_all) {
+        let text = "the anchor is older than heads that stand in the store";
+        return Err(Error::new(Code::AnchorDamaged, text));
+    }
     Ok((reader, note))
 }
 

@@ -12,10 +12,10 @@ use chancery_ledger::export::{Exported, Selection, check_range, write_export};
 use chancery_ledger::format::ids::Scope;
 use chancery_ledger::format::json::Value;
 use chancery_ledger::format::key::LogVerifier;
-use chancery_ledger::store::{Paths, Reader};
+use chancery_ledger::store::{Paths, Reader, sync_parent};
 use chancery_ledger::{Code, Effect};
 use serde::Serialize;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     private: bool,
 }
 
-/// A file that is being written, under a name of its own; it appears under the wanted one whole or not at all.
+/// A file that is being written; it appears under the wanted one whole or not at all.
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
@@ -52,10 +52,15 @@ impl Part {
             let text = format!("`{}` is there already, and an export replaces nothing", wanted.display());
             return Err(Diagnostic::usage(text).hint("name a new file"));
         }
-        let mut name = wanted.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let path = wanted.with_file_name(name);
-        let file = File::create_new(&path).map_err(|error| io("create", &path, error))?;
+        let path = wanted.with_extension("chancery.part");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(|error| io("create", &path, error))?;
+        // One that an export left which was killed is written anew; the lock says whether another is at work.
+        file.try_lock().map_err(|_| {
+            let text = format!("another export writes `{}`", path.display());
+            Diagnostic::new(Code::Locked, text).hint("wait for it, or name another file with `--out`")
+        })?;
+        file.set_len(0).map_err(|error| io("empty", &path, error))?;
         Ok(Self { path, file })
     }
 }
@@ -102,6 +107,7 @@ fn write_to(
     part.file.sync_all().map_err(|error| io("sync", &part.path, error))?;
     // A hard link does not replace: an export that exists is never overwritten.
     fs::hard_link(&part.path, path).map_err(|error| io("create", path, error))?;
+    sync_parent(path)?;
     Ok(exported)
 }
 

@@ -10,12 +10,13 @@ use chancery_ledger::domains::ledger::{Attest, Form, Level, Stage};
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::ids::{LogName, PrincipalId, Scope};
 use chancery_ledger::format::json::Value;
-use chancery_ledger::format::key::{LogVerifier, PrivateKey, author_key_file, parse_log_key_file};
-use chancery_ledger::store::{Anchor, Paths, read_secret, write_new, write_secret};
+use chancery_ledger::format::key::{LogVerifier, PrivateKey, parse_log_key_file};
+use chancery_ledger::store::{Anchor, Paths, read_secret, write_new};
 use chancery_ledger::verify::Pin;
 use chancery_ledger::{Code, Entropy, Error, Genesis, Ledger};
 use serde::Serialize;
 use std::os::unix::fs::MetadataExt as _;
+use zeroize::Zeroizing;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -57,7 +58,7 @@ pub(crate) struct Plan {
 /// Creates a ledger, the first administrator's key beside it, and a pin for the auditor.
 pub(crate) fn create(paths: &Paths, plan: &Plan) -> Result<Ledger, Diagnostic> {
     let mut entropy = Entropy::default();
-    let seed = entropy.take::<32>()?;
+    let private = PrivateKey::from_seed(&Zeroizing::new(entropy.take::<32>()?));
     let level = if plan.form == Form::Entries { Level::Enforce } else { Level::Observe };
     let genesis = Genesis {
         name: plan.name.clone(),
@@ -65,13 +66,20 @@ pub(crate) fn create(paths: &Paths, plan: &Plan) -> Result<Ledger, Diagnostic> {
         form: plan.form,
         attest: Attest { agent: Level::Enforce, human: level, service: level, worker: level },
         max_silence_ms: plan.max_silence_ms,
-        administrator: (plan.administrator.clone(), PrivateKey::from_seed(&seed).public()),
+        administrator: (plan.administrator.clone(), private.public()),
+        administrator_key: Some(private),
     };
     let ledger = Ledger::create(options(paths.clone()), &genesis)?;
-    let key = paths.keys.join(format!("{}.key", plan.administrator));
-    write_secret(&key, &author_key_file(&plan.administrator, &seed))?;
-    write_new(&paths.pin(), pin(paths)?.to_text()?.as_bytes())?;
-    Ok(ledger)
+    let pinned = pin(paths)
+        .and_then(|pin| Ok(pin.to_text()?))
+        .and_then(|pin| Ok(write_new(&paths.pin(), pin.as_bytes())?));
+    match pinned {
+        Ok(()) => Ok(ledger),
+        Err(error) => {
+            ledger.discard(&plan.administrator);
+            Err(error)
+        }
+    }
 }
 
 /// The log's verifier key, from its key file.
@@ -93,7 +101,7 @@ fn pin(paths: &Paths) -> Result<Pin, Diagnostic> {
 
 /// A token for the first administrator: for one use, within a day.
 fn bootstrap(ledger: &Ledger, paths: &Paths, administrator: &PrincipalId) -> Result<String, Diagnostic> {
-    let founder = read_key(&paths.keys.join(format!("{administrator}.key")))?;
+    let founder = read_key(&paths.key_of(administrator))?;
     let id: String = hex(&Entropy::default().take::<6>()?);
     let arguments = vec![
         ("once", Value::Bool(true)),
@@ -124,9 +132,13 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         ));
     }
     let origin = ledger.origin().clone();
-    let token = match args.no_token {
-        true => None,
-        false => Some(bootstrap(&ledger, &paths, &plan.administrator)?),
+    let token = match (!args.no_token).then(|| bootstrap(&ledger, &paths, &plan.administrator)).transpose() {
+        Ok(token) => token,
+        Err(error) => {
+            let _ = std::fs::remove_file(paths.pin());
+            ledger.discard(&plan.administrator);
+            return Err(error);
+        }
     };
     ledger.close()?;
     #[derive(Serialize)]

@@ -7,6 +7,7 @@ use super::perform::{scope, told};
 use crate::client::{Who, read_key};
 use crate::desk::Desk;
 use crate::diagnostic::{Diagnostic, Outcome};
+use crate::enrol;
 use crate::exit;
 use crate::output::Output;
 use crate::pace::Pace;
@@ -15,10 +16,10 @@ use crate::provider::Config;
 use crate::record::Far;
 use crate::shift::Shift;
 use crate::work::Seen;
-use crate::{enrol, signals};
-use chancery_ledger::Code;
+use chancery_api::on_signal;
 use chancery_ledger::domains::job::Mode;
 use chancery_ledger::format::ids::Scope;
+use chancery_ledger::{Code, Error};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -133,10 +134,7 @@ fn seen((job, seen): &(String, Seen), out: &Output) -> Outcome {
             if out.json {
                 out.json(&serde_json::json!({"blocked": checks, "effect": "refuse", "job": job}));
             }
-            out.talk(&format!(
-                "job `{job}` was given back: its preflight did not pass: {}",
-                checks.join(", ")
-            ));
+            out.talk(&format!("job `{job}` was given back before it began: {}", checks.join(", ")));
             Ok(exit::NO)
         }
     }
@@ -180,13 +178,25 @@ impl Run {
     }
 }
 
+/// From now on a signal asks for the end in place of being it.
+fn listen() -> Result<Stop, Diagnostic> {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    on_signal(move || asked.ask()).map_err(|error| Error {
+        code: Code::Io,
+        message: "cannot listen for signals".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    Ok(stop)
+}
+
 pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
     let args = match &args.verb {
         Verb::List(place) => return list(place, out),
         Verb::Run(args) => args,
     };
     let (at, path) = (scope(&args.scope)?, args.key_file()?);
-    let stop = signals::listen()?;
+    let stop = listen()?;
     let pace = args.pace(&stop);
     if let Some(remote) = args.far.remote()? {
         let patience = Patience::new(&stop, pace.ttl());

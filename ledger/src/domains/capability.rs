@@ -17,8 +17,10 @@ use crate::format::ids::Scope;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// Marks with which one capability can be enabled in a further scope.
+/// Marks of one capability in one organisation with which it can be enabled in a further scope.
 pub const MARKS: usize = 256;
+/// Marks that are looked through one after the other.
+const FEW: usize = 16;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -64,6 +66,7 @@ pub struct Capability {
     pub grant: bool,
     /// The least trust that a worker needs.
     pub trust: Trust,
+    /// In the order of their scopes.
     marks: Vec<(Scope, bool)>,
 }
 
@@ -98,16 +101,19 @@ impl State {
 impl Capability {
     /// Whether it is enabled at `scope` or above, and disabled at none of these.
     pub fn is_enabled(&self, scope: &Scope) -> bool {
-        let mut enabled = false;
-        for (at, on) in &self.marks {
-            if at.contains(scope) {
-                if !on {
-                    return false;
-                }
-                enabled = true;
-            }
+        // Marks of others must not make it slow: a few are looked through, of many only those of each level.
+        if self.marks.len() <= FEW {
+            let mut above = self.marks.iter().filter(|(at, _)| at.contains(scope)).peekable();
+            return above.peek().is_some() && above.all(|(_, on)| *on);
         }
-        enabled
+        let mut above = scope.levels().filter_map(|at| self.mark(at)).peekable();
+        above.peek().is_some() && above.all(|on| on)
+    }
+
+    /// The mark of exactly this scope.
+    fn mark(&self, at: &str) -> Option<bool> {
+        let index = self.marks.binary_search_by(|mark| mark.0.as_str().cmp(at)).ok()?;
+        self.marks.get(index).map(|mark| mark.1)
     }
 }
 
@@ -152,7 +158,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
 pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Result<Vec<Draft>, Refusal> {
     let id = asked.id;
     let live = world.capabilities.get(id);
-    let mark = live.and_then(|live| live.marks.iter().find(|(at, _)| at == asked.scope)).map(|mark| mark.1);
+    let mark = live.and_then(|live| live.mark(asked.scope.as_str()));
     let event = match (action, live) {
         (Action::Register { .. }, Some(_)) => {
             return Err(Refusal::new(Code::CapabilityExists, format!("capability `{id}` is registered")));
@@ -179,8 +185,11 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
                 return Err(Refusal::new(Code::WrongState, text));
             }
             // What only takes away is never refused for want of room; there are no more marks than scopes.
-            if on && mark.is_none() && live.marks.len() >= MARKS {
-                let text = format!("capability `{id}` has {MARKS} marks");
+            // What other organisations have takes no room here.
+            let here = asked.scope.counting();
+            let full = || live.marks.iter().filter(|mark| mark.0.counting() == here).count() >= MARKS;
+            if on && mark.is_none() && full() {
+                let text = format!("capability `{id}` has {MARKS} marks in `{here}`");
                 return Err(Refusal::new(Code::MarkLimit, text));
             }
             if on { Event::Enabled {} } else { Event::Disabled {} }
@@ -210,6 +219,8 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
         panic!("`{}` is registered", meta.id)
     };
     let scope = meta.scope();
-    capability.marks.retain(|(at, _)| *at != scope);
-    capability.marks.push((scope, on));
+    match capability.marks.binary_search_by(|mark| mark.0.cmp(&scope)) {
+        Ok(index) => capability.marks[index].1 = on,
+        Err(index) => capability.marks.insert(index, (scope, on)),
+    }
 }

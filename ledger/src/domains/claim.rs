@@ -116,7 +116,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
             assert!(job.claim.is_none(), "a job that is acquired was free");
             job.fence = *fence;
             job.claim = Some(Claim { worker: meta.actor.into(), until: *until });
-            world.workers.hold(meta.actor, 1);
+            super::job::hold(world, meta.at(), meta.actor);
         }
         Event::Renewed { until, .. } => {
             if let Some(claim) = &mut job.claim {
@@ -125,7 +125,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
         }
         Event::Released { .. } | Event::Expired { .. } => {
             if let Some(claim) = job.claim.take() {
-                world.workers.hold(&claim.worker, -1);
+                super::job::let_go(world, meta.at(), &claim.worker);
             }
         }
     }

@@ -122,11 +122,6 @@ impl State {
         self.live.iter().map(|(id, hold)| (&**id, hold))
     }
 
-    /// The hold that the entry at `position` opened.
-    pub fn opened_at(&self, actor: &str, position: u64) -> Option<&str> {
-        self.of(actor).find(|(_, hold)| hold.position == position).map(|(id, _)| id)
-    }
-
     fn remove(&mut self, id: &str) -> Hold {
         let Some(hold) = self.live.remove(id) else { panic!("hold `{id}` is live") };
         if let Some(ids) = self.of.get_mut(hold.actor.as_str()) {

@@ -9,18 +9,22 @@
 //!
 //! 1. Only `verified` is trust, and only for the exact fingerprint.
 //! 2. Seeing a key is not trusting it.
-//! 3. Whoever observed the current fingerprint does not verify it.
+//! 3. Whoever ever observed a fingerprint of a host does not verify it there.
 //! 4. A changed key loses its trust in the same request.
 
+use super::principal::Kind;
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::table::{At, Place, Table};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
 use crate::format::ids::{Fingerprint, Scope};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// Observers of the current fingerprint that are remembered for the separation rule.
-const OBSERVERS: usize = 16;
+/// People that are remembered for the separation rule, of one host key.
+const OBSERVERS: usize = 64;
+/// Fingerprints that each of them is remembered to have observed.
+const FINGERPRINTS: usize = 16;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -101,8 +105,33 @@ pub struct Record {
     pub trust: Trust,
     /// The fingerprint last observed.
     pub current: Fingerprint,
-    /// Who observed it.
-    pub observers: Vec<String>,
+    /// Which fingerprints each person observed; one more than are remembered stands for any.
+    observers: BTreeMap<String, Vec<Fingerprint>>,
+    /// Whether more people observed than are remembered.
+    #[serde(default)]
+    crowded: bool,
+}
+
+impl Record {
+    /// Whether somebody observed the current fingerprint, or may have done so: what is not remembered counts.
+    pub fn was_observed_by(&self, person: &str) -> bool {
+        match self.observers.get(person) {
+            Some(own) => own.len() > FINGERPRINTS || own.contains(&self.current),
+            None => self.crowded,
+        }
+    }
+
+    fn remember(&mut self, person: &str) {
+        let (known, room) = (self.observers.contains_key(person), self.observers.len() < OBSERVERS);
+        if !known && !room {
+            self.crowded = true;
+            return;
+        }
+        let own = self.observers.entry(person.to_owned()).or_default();
+        if own.len() <= FINGERPRINTS && !own.contains(&self.current) {
+            own.push(self.current.clone());
+        }
+    }
 }
 
 /// Host keys that are not disabled, by scope and id.
@@ -276,16 +305,14 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
         let record = world.host_keys.live.entry(Place::new(at.scope, at.id)).or_insert_with(|| Record {
             trust: Trust::Bootstrap,
             current: fingerprint.clone(),
-            observers: Vec::new(),
+            observers: BTreeMap::new(),
+            crowded: false,
         });
-        if record.current != *fingerprint {
-            // `host_key.changed` of the same request follows and takes the trust away.
-            record.current = fingerprint.clone();
-            record.observers.clear();
-        }
-        let known = record.observers.iter().any(|observer| observer == meta.actor);
-        if !known && record.observers.len() < OBSERVERS {
-            record.observers.push(meta.actor.to_owned());
+        // `host_key.changed` of the same request follows and takes the trust away.
+        record.current = fingerprint.clone();
+        // A machine verifies nothing, so it takes no room.
+        if world.principals.get(meta.actor).is_none_or(|actor| actor.kind == Kind::Human) {
+            record.remember(meta.actor);
         }
         return;
     }

@@ -273,7 +273,7 @@ pub struct Job {
     /// The fence under which it was started.
     pub started: Option<u64>,
     /// Open leases for it.
-    pub leases: u32,
+    pub leases: Vec<SmolStr>,
     /// Live grants for it.
     pub grants: Vec<String>,
     /// Position of the entry that submitted it.
@@ -284,6 +284,9 @@ pub struct Job {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub(super) live: Table<Place, Job>,
+    /// Scopes of the jobs that are held, by worker and id.
+    #[serde(default)]
+    held: Table<Place, Vec<SmolStr>>,
 }
 
 impl State {
@@ -307,10 +310,9 @@ impl State {
         self.live.iter()
     }
 
-    /// Whether this worker holds a job of that id in another scope.
-    pub(super) fn held_elsewhere(&self, id: &str, worker: &str) -> bool {
-        let holds = |job: &Job| job.claim.as_ref().is_some_and(|claim| claim.worker == worker);
-        self.live.iter().any(|(place, job)| place.id() == id && holds(job))
+    /// Scopes in which this worker holds a job of that id.
+    pub fn held(&self, id: &str, worker: &str) -> &[SmolStr] {
+        self.held.get(&At { scope: worker, id }).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn live_mut(&mut self, at: At<'_>) -> &mut Job {
@@ -431,7 +433,7 @@ pub(super) fn decide(
                 let text = format!("job `{}` was not started under fence {fence}", asked.id);
                 return Err(Refusal::new(Code::WrongState, text));
             }
-            let open = if job.leases > 0 { world.leases.open(at, asked.now) } else { 0 };
+            let open = world.leases.open(job, at.scope, asked.now);
             if open > 0 {
                 let text = format!("job `{}` has {open} open leases: close them first", asked.id);
                 return Err(Refusal::new(Code::LeaseOpen, text));
@@ -476,6 +478,24 @@ pub(super) fn decide(
     }
 }
 
+/// Notes that a worker holds a job.
+pub(super) fn hold(world: &mut World, at: At<'_>, worker: &str) {
+    world.workers.hold(worker, 1);
+    world.jobs.held.entry(Place::new(worker, at.id)).or_default().push(at.scope.into());
+}
+
+/// Notes that a worker holds a job no more.
+pub(super) fn let_go(world: &mut World, at: At<'_>, worker: &str) {
+    world.workers.hold(worker, -1);
+    let own = At { scope: worker, id: at.id };
+    if let Some(scopes) = world.jobs.held.get_mut(&own) {
+        scopes.retain(|scope| scope != at.scope);
+        if scopes.is_empty() {
+            world.jobs.held.remove(&own);
+        }
+    }
+}
+
 pub(super) fn in_time(job: &Job, asked: &Asked<'_>) -> Result<(), Refusal> {
     if asked.now >= job.deadline {
         return Err(Refusal::new(Code::JobOver, format!("job `{}` is past its deadline", asked.id)));
@@ -497,7 +517,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
                 claim: None,
                 fence: 0,
                 started: None,
-                leases: 0,
+                leases: Vec::new(),
                 grants: Vec::new(),
                 position: meta.position,
             };
@@ -531,12 +551,13 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
     };
     let Some(job) = world.jobs.live.remove(&at) else { panic!("job `{at}` is live") };
     if let Some(claim) = &job.claim {
-        world.workers.hold(&claim.worker, -1);
+        let_go(world, at, &claim.worker);
     }
     // What a job leaves behind ends with it; an open lease stays, so that it can be closed.
     for grant in &job.grants {
         super::grant::end(world, At { scope: at.scope, id: grant }, "revoked", meta.position, ended);
     }
     super::transcript::end(world, at, meta.position, ended);
+    super::lease::job_over(world, at);
     ended.push(Ended { kind: "job", id: at.to_string(), state, position: meta.position });
 }

@@ -317,6 +317,11 @@ pub(super) fn decide(
         }
         Action::Rotate { consent, proof, public } => {
             let (_, old) = live(world, asked)?;
+            // Whoever stole it would get a fresh one without anybody's review.
+            if old.suspect.is_some() {
+                let text = format!("key `{}` is suspected: have another enrolled with `key.enrol`", asked.id);
+                return Err(Refusal::new(Code::WrongState, text));
+            }
             let key = sound(public)?;
             let text = proven(key, asked.log, &old.principal, proof)?;
             if !signed(old.public, &text, consent) {

@@ -9,21 +9,30 @@
 //! 1. The ledger has fingerprints of the material, under a key that it does not hold, and never the material.
 //! 2. It is opened under a live grant and the newest fence, and resolved once.
 //! 3. A job takes no result while one of its leases is open.
+//! 4. What was handed out is known again as long as its job lasts, whatever other organisations do.
 
 use super::job::{FENCE, Job};
 use super::spec::{ActionSpec, Flow, Shape, need};
 use super::table::{At, Place, Table};
 use super::{Asked, Draft, Ended, Facts, Meta, Refusal, World};
 use crate::code::Code;
+use crate::fingerprint::Fingerprint;
+use crate::format::ids::counting;
 use crate::format::reference::Reference;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Fingerprints of one lease.
 pub const FINGERPRINTS: usize = crate::format::limits::FINGERPRINTS;
-/// Jobs, over or not, of which it is remembered what was handed out: what they relay is searched for it.
-const REMEMBERED: usize = 4096;
+/// Leases that may be open for one job.
+const OPEN: usize = 16;
+/// Fingerprints of what was handed out for one job.
+const HANDED_OUT: usize = 512;
+/// Lengths of these: each is one more pass over what the job relays.
+const LENGTHS: usize = 64;
+/// Jobs of one organisation that are over and of which it is remembered what was handed out.
+const REMEMBERED: usize = 1024;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -112,12 +121,22 @@ pub struct Lease {
     pub fingerprints: Vec<String>,
 }
 
-/// Leases that are not over, and what was handed out for the jobs that had leases last.
+/// What was handed out for a job, and to whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Handed {
+    fingerprints: Vec<Fingerprint>,
+    workers: Vec<SmolStr>,
+}
+
+/// Leases that are not over, and what was handed out for the jobs that last, and for those that ended last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     live: Table<Place, Lease>,
-    handed_out: Table<Place, Vec<String>>,
-    order: VecDeque<Place>,
+    handed_out: Table<Place, Handed>,
+    /// Scopes of the jobs for which something was handed out, by worker and id.
+    to: Table<Place, Vec<SmolStr>>,
+    /// Jobs that are over, by organisation, the oldest first.
+    over: BTreeMap<String, VecDeque<Place>>,
 }
 
 impl State {
@@ -142,9 +161,9 @@ impl State {
     }
 
     /// Number of a job's leases that are open at `now`.
-    pub fn open(&self, job: At<'_>, now: i64) -> usize {
-        let of_job = |place: &Place, lease: &Lease| place.scope() == job.scope && lease.job == job.id;
-        self.live.iter().filter(|(place, lease)| of_job(place, lease) && now < lease.expires).count()
+    pub fn open(&self, job: &Job, scope: &str, now: i64) -> usize {
+        let open = |id: &&SmolStr| self.get(At { scope, id }).is_some_and(|lease| now < lease.expires);
+        job.leases.iter().filter(open).count()
     }
 
     /// Whether it is remembered that anything was handed out.
@@ -152,26 +171,60 @@ impl State {
         !self.handed_out.is_empty()
     }
 
-    /// Fingerprints of everything that was handed out for a job; `anywhere`, for any job of that id.
-    pub fn fingerprints(&self, job: At<'_>, anywhere: bool) -> Vec<&str> {
-        let found: Vec<&Vec<String>> = if anywhere {
-            self.handed_out.iter().filter(|(place, _)| place.id() == job.id).map(|(_, all)| all).collect()
-        } else {
-            self.handed_out.get(&job).into_iter().collect()
-        };
-        found.into_iter().flatten().map(String::as_str).collect()
+    /// Fingerprints of everything that was handed out for a job and is remembered.
+    pub fn handed_out(&self, job: At<'_>) -> &[Fingerprint] {
+        self.handed_out.get(&job).map_or(&[], |handed| handed.fingerprints.as_slice())
     }
 
-    fn remember(&mut self, job: Place, fingerprints: &[String]) {
-        if !self.handed_out.has(&job) {
-            self.order.push_back(job.clone());
-        }
-        self.handed_out.entry(job).or_default().extend(fingerprints.iter().cloned());
-        while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.handed_out.remove(&oldest.at());
+    /// Whether there is room for these beside what was handed out for a job.
+    fn has_room(&self, job: At<'_>, more: &[Fingerprint]) -> bool {
+        let all: BTreeSet<&Fingerprint> = self.handed_out(job).iter().chain(more).collect();
+        let lengths: BTreeSet<usize> = all.iter().map(|print| print.length()).collect();
+        all.len() <= HANDED_OUT && lengths.len() <= LENGTHS
+    }
+
+    /// Scopes in which something was handed out to a worker for a job of that id.
+    pub fn handed_to(&self, worker: &str, id: &str) -> &[SmolStr] {
+        self.to.get(&At { scope: worker, id }).map_or(&[], Vec::as_slice)
+    }
+
+    fn remember(&mut self, job: At<'_>, worker: &SmolStr, fingerprints: &[String]) {
+        let handed = self.handed_out.entry(Place::new(job.scope, job.id)).or_default();
+        for print in parsed(fingerprints) {
+            if !handed.fingerprints.contains(&print) {
+                handed.fingerprints.push(print);
             }
         }
+        if !handed.workers.contains(worker) {
+            handed.workers.push(worker.clone());
+            self.to.entry(Place::new(worker, job.id)).or_default().push(job.scope.into());
+        }
+    }
+
+    fn forget(&mut self, job: At<'_>) {
+        for worker in self.handed_out.remove(&job).map_or(Vec::new(), |handed| handed.workers) {
+            let own = At { scope: &worker, id: job.id };
+            if let Some(scopes) = self.to.get_mut(&own) {
+                scopes.retain(|scope| scope != job.scope);
+                if scopes.is_empty() {
+                    self.to.remove(&own);
+                }
+            }
+        }
+    }
+}
+
+/// Keeps what was handed out for a job that is over as long as its organisation has not many newer ones.
+pub(super) fn job_over(world: &mut World, job: At<'_>) {
+    let leases = &mut world.leases;
+    if !leases.handed_out.has(&job) {
+        return;
+    }
+    let over = leases.over.entry(counting(job.scope).to_owned()).or_default();
+    over.push_back(Place::new(job.scope, job.id));
+    let oldest = if over.len() > REMEMBERED { over.pop_front() } else { None };
+    if let Some(oldest) = oldest {
+        leases.forget(oldest.at());
     }
 }
 
@@ -224,6 +277,10 @@ pub(super) fn decide(
     let event = match (action, world.leases.get(at)) {
         (Action::Open { fence, grant, job, reference, ttl_ms, .. }, None) if over.is_none() => {
             let known = fit(world, facts, job, asked)?;
+            if world.leases.open(known, at.scope, asked.now) >= OPEN {
+                let text = format!("job `{job}` has {OPEN} open leases");
+                return Err(Refusal::new(Code::LeaseLimit, text));
+            }
             // The gate found the grant live: a lease does not outlast it.
             let granted =
                 world.grants.get(At { scope: at.scope, id: grant }).map_or(0, |grant| grant.expires);
@@ -256,10 +313,17 @@ pub(super) fn decide(
         }
         (Action::Resolve { fingerprints }, Some(lease)) => {
             fit(world, facts, &lease.job, asked)?;
-            let known = |text: &String| crate::fingerprint::Fingerprint::parse(text).is_some();
-            if fingerprints.is_empty() || !fingerprints.iter().all(known) {
+            let known = parsed(fingerprints);
+            if fingerprints.is_empty() || known.len() < fingerprints.len() {
                 let text = "a resolved lease has one to 32 fingerprints `f:<length>:<hex>`";
                 return Err(Refusal::new(Code::FingerprintMalformed, text));
+            }
+            if !world.leases.has_room(At { scope: at.scope, id: &lease.job }, &known) {
+                let text = format!(
+                    "more than {HANDED_OUT} fingerprints, or of more than {LENGTHS} lengths, for job `{}`",
+                    lease.job
+                );
+                return Err(Refusal::new(Code::LeaseLimit, text));
             }
             Event::Resolved { fingerprints: fingerprints.clone() }
         }
@@ -272,6 +336,11 @@ pub(super) fn decide(
         (Action::Expire {}, Some(_)) => Event::Expired {},
     };
     Ok(vec![asked.draft("lease", super::Event::Lease(event), &["reason"])])
+}
+
+/// Those of these texts that are fingerprints.
+fn parsed(texts: &[String]) -> Vec<Fingerprint> {
+    texts.iter().filter_map(|text| Fingerprint::parse(text)).collect()
 }
 
 /// The job of a lease, which is not over and whose worker stands.
@@ -299,14 +368,14 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
             };
             let before = world.leases.live.insert(Place::new(at.scope, at.id), lease);
             assert!(before.is_none(), "an opened lease was new");
-            world.jobs.live_mut(At { scope: at.scope, id: job }).leases += 1;
+            world.jobs.live_mut(At { scope: at.scope, id: job }).leases.push(at.id.into());
             return;
         }
         Event::Resolved { fingerprints } => {
             let Some(lease) = world.leases.live.get_mut(&at) else { panic!("lease `{at}` is live") };
             lease.fingerprints.clone_from(fingerprints);
-            let job = Place::new(at.scope, &lease.job);
-            world.leases.remember(job, fingerprints);
+            let (job, worker) = (lease.job.clone(), lease.worker.clone());
+            world.leases.remember(At { scope: at.scope, id: &job }, &worker, fingerprints);
             return;
         }
         Event::Failed { .. } => "failed",
@@ -316,7 +385,7 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
     };
     let Some(lease) = world.leases.live.remove(&at) else { panic!("lease `{at}` is live") };
     if let Some(job) = world.jobs.live.get_mut(&At { scope: at.scope, id: &lease.job }) {
-        job.leases = job.leases.saturating_sub(1);
+        job.leases.retain(|lease| lease != at.id);
     }
     ended.push(Ended { kind: "lease", id: at.to_string(), state, position: meta.position });
 }

@@ -162,7 +162,8 @@ impl Findings {
             (_, Some(Trust::Verified)) => None,
             (_, Some(trust)) => Some(trust.as_str()),
         };
-        let worker = worker_of(job);
+        let own = worker_of(job);
+        let worker = own;
         let reached = worker.and_then(|id| world.workers.get(id)).zip(target);
         let route = match reached {
             Some((worker, target)) if super::route::reaches(worker, target) => None,
@@ -172,11 +173,12 @@ impl Findings {
         let listed = known.is_some_and(|known| known.commands.is_empty() || job.command.is_some());
         let live = |id: &&String| {
             let grant = world.grants.get(At { scope: asked.scope.as_str(), id });
-            grant.is_some_and(|grant| asked.now < grant.expires)
+            grant.is_some_and(|grant| asked.now < grant.expires && Some(grant.worker.as_str()) == own)
         };
         let granted = known.is_some_and(|known| !known.grant) || job.grants.iter().any(|id| live(&id));
         let grant = (!granted).then_some("no_live_grant");
-        let lease = (known.is_some_and(|known| known.grant) && job.leases == 0).then_some("no_open_lease");
+        let lease =
+            (known.is_some_and(|known| known.grant) && job.leases.is_empty()).then_some("no_open_lease");
         let stands =
             worker.map(|id| super::worker::stand(world, facts, id, asked.scope, Some(job), asked.now));
         let worker = match stands {
@@ -250,17 +252,11 @@ pub fn enablement(world: &World, job: &Job, asked: &Asked<'_>) -> Vec<Check> {
     let worker = worker_of(job).unwrap_or_default();
     let denied = |segments: usize| {
         let at = level(asked.scope, segments).unwrap_or_else(|| asked.scope.clone());
-        world
-            .switches
-            .kills()
-            .iter()
-            .any(|kill| kill.target == super::switch::Target::Scope && kill.scope == at)
+        let mut engaged = world.switches.engaged(&at, "", None);
+        engaged.any(|kill| kill.target == super::switch::Target::Scope && kill.scope == at)
     };
-    let stopped = world
-        .switches
-        .kills()
-        .iter()
-        .any(|kill| kill.target == super::switch::Target::Principal && kill.id == worker);
+    let mut engaged = world.switches.engaged(asked.scope, worker, None);
+    let stopped = engaged.any(|kill| kill.target == super::switch::Target::Principal);
     let met = [
         on(0),
         on(3),

@@ -8,7 +8,9 @@
 //! 1. Nobody gives a role to itself, nor one above its own: what it may not do, it gives to nobody.
 //! 2. A defined role holds what its definer may do, at the most, and is the same everywhere.
 //! 3. An assignment ends by comparison with the clock.
+//! 4. By no role does a machine decide about what another does.
 
+use super::principal::{Kind, Principal};
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, may, need};
 use super::table::Table;
 use super::{Asked, Draft, Meta, Refusal, World};
@@ -83,16 +85,19 @@ impl State {
         self.defined.is_empty()
     }
 
-    /// Whether one of these roles may do what `rule` is about.
-    pub fn may(&self, assigned: &[Assigned], rule: &Rule, now: i64) -> bool {
-        assigned.iter().filter(|one| one.until.is_none_or(|until| now < until)).any(|one| {
-            match Role::parse(&one.role) {
-                Some(role) => rule.roles.contains(&role),
-                None => {
-                    let actions = self.defined.get(one.role.as_str());
-                    !rule.roles.is_empty()
-                        && actions.is_some_and(|actions| actions.iter().any(|action| action == rule.action))
-                }
+    /// Whether one of a principal's further roles may do what `rule` is about.
+    pub fn may(&self, principal: &Principal, rule: &Rule, now: i64) -> bool {
+        // A role that was defined anew may hold more than when a machine got it.
+        if principal.assigned.is_empty() || (principal.kind != Kind::Human && rule.separation.is_personal()) {
+            return false;
+        }
+        let live = |one: &&Assigned| one.until.is_none_or(|until| now < until);
+        principal.assigned.iter().filter(live).any(|one| match Role::parse(&one.role) {
+            Some(role) => rule.roles.contains(&role),
+            None => {
+                let actions = self.defined.get(one.role.as_str());
+                !rule.roles.is_empty()
+                    && actions.is_some_and(|actions| actions.iter().any(|action| action == rule.action))
             }
         })
     }
@@ -135,9 +140,11 @@ pub(super) fn risk(id: &str) -> Risk {
 /// Whether a principal may do an action, by its first role or by a further one.
 pub(super) fn may_do(world: &World, actor: &str, action: &str, now: i64) -> bool {
     let rule = MATRIX.iter().find(|rule| rule.action == action && !rule.roles.is_empty());
-    world.principals.get(actor).zip(rule).is_some_and(|(own, rule)| {
-        rule.roles.contains(&own.role) || world.roles.may(&own.assigned, rule, now)
-    })
+    world
+        .principals
+        .get(actor)
+        .zip(rule)
+        .is_some_and(|(own, rule)| rule.roles.contains(&own.role) || world.roles.may(own, rule, now))
 }
 
 /// Refuses to give, or to give means to, a role that is above the actor's own.
@@ -154,6 +161,20 @@ fn hold_to_actions(world: &World, asked: &Asked<'_>, actions: &[String]) -> Resu
         Some(action) => {
             let text = format!("`{action}` is no action that `{}` may do", asked.actor);
             Err(Refusal::new(Code::RoleAboveOwn, text))
+        }
+    }
+}
+
+/// Refuses to give a machine what only people decide.
+fn people_only(owner: &Principal, actions: &[String]) -> Result<(), Refusal> {
+    let personal = |action: &&String| {
+        MATRIX.iter().any(|rule| rule.action == action.as_str() && rule.separation.is_personal())
+    };
+    match actions.iter().find(personal).filter(|_| owner.kind != Kind::Human) {
+        None => Ok(()),
+        Some(action) => {
+            let text = format!("`{action}` is for people: no {} gets it", owner.kind.as_str());
+            Err(Refusal::new(Code::RoleKindMismatch, text))
         }
     }
 }
@@ -181,8 +202,11 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
                 let text = format!("a {} cannot have the role `{id}`", owner.kind.as_str());
                 return Err(Refusal::new(Code::RoleKindMismatch, text));
             }
-            if Role::parse(id).is_none() && !world.roles.defined.has(id) {
-                return Err(Refusal::new(Code::RoleUnknown, format!("no role `{id}`")));
+            if Role::parse(id).is_none() {
+                let Some(actions) = world.roles.defined.get(id) else {
+                    return Err(Refusal::new(Code::RoleUnknown, format!("no role `{id}`")));
+                };
+                people_only(owner, actions)?;
             }
             hold_to(world, asked, id)?;
             let live = |one: &&Assigned| one.until.is_none_or(|until| asked.now < until);

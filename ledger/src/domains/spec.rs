@@ -70,6 +70,8 @@ pub enum Flow {
 pub enum Subject {
     /// The request names it.
     Named,
+    /// The request names it, and it is a token that is to be.
+    NewToken,
     /// It is the ledger itself.
     Ledger,
 }
@@ -220,8 +222,7 @@ impl ActionSpec {
         Self { flow, ..self }
     }
 
-    /// True when it only takes authority away.
-    /// Whether it changes nothing.
+    /// Whether it only asks whether somebody may look, and so changes nothing.
     pub fn is_read(&self) -> bool {
         self.flow == Flow::Reads
     }
@@ -296,7 +297,7 @@ impl ActionSpec {
                 });
             }
             (_, Some(id)) => id,
-            (Subject::Named, None) => {
+            (Subject::Named | Subject::NewToken, None) => {
                 return Err(Invalid {
                     code: Code::EntityRequired,
                     pointer: "/entity/id".to_owned(),
@@ -305,11 +306,18 @@ impl ActionSpec {
                 });
             }
         };
-        Id::parse(id).map_err(|error| Invalid {
+        let malformed = |message, hint: &str| Invalid {
             code: Code::MalformedValue,
             pointer: "/entity/id".to_owned(),
-            message: error.to_string(),
-            hint: "lower-case letters, digits, and `.`, `_`, `:`, `-` after the first".to_owned(),
+            message,
+            hint: hint.to_owned(),
+        };
+        if self.subject == Subject::NewToken && !super::token::is_token_id(id) {
+            let text = format!("`{id}` is not 12 characters of [a-z0-9], as a token's id is");
+            return Err(malformed(text, "draw one: `--id $(openssl rand -hex 6)`"));
+        }
+        Id::parse(id).map_err(|error| {
+            malformed(error.to_string(), "lower-case letters, digits, and `.`, `_`, `:`, `-` after the first")
         })
     }
 }

@@ -102,6 +102,7 @@ type Mark = (Scope, i64, Option<String>);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     features: Table<Box<str>, Vec<Mark>>,
+    /// In the order of their scopes, in each the oldest first.
     kills: Vec<Kill>,
 }
 
@@ -116,9 +117,22 @@ impl State {
         self.kills.is_empty()
     }
 
-    /// Kill switches that are engaged, oldest first.
+    /// Kill switches that are engaged, in the order of their scopes.
     pub fn kills(&self) -> &[Kill] {
         &self.kills
+    }
+
+    /// Those that are engaged in exactly this scope.
+    fn at(&self, scope: &str) -> &[Kill] {
+        let start = self.kills.partition_point(|kill| kill.scope.as_str() < scope);
+        let here = self.kills.get(start..).unwrap_or_default();
+        here.get(..here.partition_point(|kill| kill.scope.as_str() == scope)).unwrap_or_default()
+    }
+
+    /// Whether an organisation has as many kill switches as it may, beside those on whole scopes.
+    fn is_full(&self, counting: &str) -> bool {
+        let counts = |kill: &&Kill| kill.target != Target::Scope && kill.scope.counting() == counting;
+        self.kills.iter().filter(counts).count() >= super::capability::MARKS
     }
 
     /// Kill switches that stop this actor, or this capability, or everything, in this scope.
@@ -128,13 +142,10 @@ impl State {
         actor: &str,
         capability: Option<&str>,
     ) -> impl Iterator<Item = &'a Kill> {
-        self.kills.iter().filter(move |kill| {
-            kill.scope.contains(scope)
-                && match kill.target {
-                    Target::Scope => true,
-                    Target::Principal => kill.id == actor,
-                    Target::Capability => capability == Some(kill.id.as_str()),
-                }
+        scope.levels().flat_map(move |level| self.at(level)).filter(move |kill| match kill.target {
+            Target::Scope => true,
+            Target::Principal => kill.id == actor,
+            Target::Capability => capability == Some(kill.id.as_str()),
         })
     }
 
@@ -212,13 +223,17 @@ pub(super) fn decide(world: &World, action: &Action, asked: &Asked<'_>) -> Resul
             return Err(Refusal::new(Code::NotFound, text));
         }
         Action::Engage { target, .. } => {
-            if state.kills.iter().any(|kill| same(kill, *target)) {
+            if state.at(asked.scope.as_str()).iter().any(|kill| same(kill, *target)) {
                 let text = format!("the kill switch `{id}` is engaged in `{}`", asked.scope);
                 return Err(Refusal::new(Code::WrongState, text));
             }
             // A whole scope can always be stopped; there are no more of these than scopes.
-            if *target != Target::Scope && state.kills.len() >= super::capability::MARKS {
-                let text = format!("{} kill switches are engaged: stop the scope", state.kills.len());
+            let here = asked.scope.counting();
+            if *target != Target::Scope && state.is_full(here) {
+                let text = format!(
+                    "{} kill switches are engaged in `{here}`: stop a scope",
+                    super::capability::MARKS
+                );
                 return Err(Refusal::new(Code::MarkLimit, text));
             }
             Event::Engaged { target: *target }
@@ -247,13 +262,12 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
                 marks.retain(|(at, _, _)| *at != scope);
             }
         }
-        Event::Engaged { target } => world.switches.kills.push(Kill {
-            scope,
-            target: *target,
-            id: meta.id.to_owned(),
-            by: meta.actor.to_owned(),
-            position: meta.position,
-        }),
+        Event::Engaged { target } => {
+            let kills = &mut world.switches.kills;
+            let index = kills.partition_point(|kill| kill.scope <= scope);
+            let (id, by, position) = (meta.id.to_owned(), meta.actor.to_owned(), meta.position);
+            kills.insert(index, Kill { scope, target: *target, id, by, position });
+        }
         Event::Cleared { target } => world.switches.kills.retain(|kill| !kill.is(&scope, *target, meta.id)),
     }
 }

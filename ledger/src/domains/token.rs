@@ -6,6 +6,7 @@
 //!
 //! 1. The ledger keeps the hash of a secret, never the secret.
 //! 2. A token expires by comparison, not by an event.
+//! 3. One for a single answer shows that answer again, and opens nothing else.
 
 use super::spec::{ActionSpec, Field, Flow, Risk, Shape, Subject};
 use super::table::Table;
@@ -79,6 +80,12 @@ pub struct Token {
 pub struct State {
     live: Table<Box<str>, Token>,
     of: BTreeMap<String, BTreeSet<String>>,
+    /// Tokens that ended with their one answer.
+    #[serde(default)]
+    spent: Table<Box<str>, Token>,
+    /// Their ids by principal, the oldest first.
+    #[serde(default)]
+    spent_of: BTreeMap<String, Vec<String>>,
 }
 
 impl State {
@@ -124,6 +131,30 @@ impl State {
         let token = self.live.get(id)?;
         // Digests of secrets are compared, so the time that it takes tells nothing about a secret.
         (TOKEN.digest(&secret) == token.hash && now < token.expires).then_some((id, token.principal.as_str()))
+    }
+
+    /// The token that this text was, with its principal, when it ended with its one answer and would be live at `now`.
+    pub fn authenticate_spent<'a>(&'a self, text: &'a str, now: i64) -> Option<(&'a str, &'a str)> {
+        let (id, secret) = parse(text)?;
+        let token = self.spent.get(id)?;
+        (TOKEN.digest(&secret) == token.hash && now < token.expires).then_some((id, token.principal.as_str()))
+    }
+
+    /// Remembers a token that ended with its one answer; what expired, or is too old, makes room.
+    fn spend(&mut self, id: &str, token: Token, now: i64) {
+        let ids = self.spent_of.entry(token.principal.clone()).or_default();
+        let excess = (ids.len() + 1).saturating_sub(MAX);
+        let mut index = 0;
+        ids.retain(|id| {
+            let stays = index >= excess && self.spent.get(id.as_str()).is_some_and(|one| now < one.expires);
+            index += 1;
+            if !stays {
+                self.spent.remove(id.as_str());
+            }
+            stays
+        });
+        ids.push(id.to_owned());
+        self.spent.insert(id.into(), token);
     }
 
     fn remove(&mut self, id: &str) -> Option<Token> {
@@ -174,7 +205,7 @@ pub(crate) fn spent(id: &str) -> Draft {
     }
 }
 
-fn is_token_id(id: &str) -> bool {
+pub(super) fn is_token_id(id: &str) -> bool {
     id.len() == 12 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
@@ -182,7 +213,7 @@ pub(super) const ACTIONS: &[ActionSpec] = &[
     ActionSpec {
         id: "token.issue",
         entity: "token",
-        subject: Subject::Named,
+        subject: Subject::NewToken,
         risk: Risk::Low,
         flow: Flow::Raises,
         help: "Issue a token for a principal; the answer shows its secret once.",
@@ -225,6 +256,9 @@ pub(super) fn end_all(world: &mut World, principal: &str, position: u64, ended: 
         world.tokens.remove(&id);
         ended.push(Ended { kind: "token", id, state: "revoked", position });
     }
+    for id in world.tokens.spent_of.remove(principal).unwrap_or_default() {
+        world.tokens.spent.remove(id.as_str());
+    }
 }
 
 pub(super) fn decide(
@@ -249,9 +283,8 @@ pub(super) fn decide(
             if facts.has_ended("token", id) {
                 return Err(Refusal::new(Code::TokenEnded, format!("token `{id}` was revoked")));
             }
-            if world.tokens.live.has(id) || !is_token_id(id) {
-                let text = format!("`{id}` is taken, or is not 12 characters of [a-z0-9]");
-                return Err(Refusal::new(Code::TokenExists, text));
+            if world.tokens.live.has(id) {
+                return Err(Refusal::new(Code::TokenExists, format!("the token id `{id}` is taken")));
             }
             let alive =
                 |id: &&String| world.tokens.live.get(id.as_str()).is_some_and(|t| asked.now < t.expires);
@@ -304,7 +337,11 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event, ended: &
             world.tokens.of.entry(principal.clone()).or_default().insert(meta.id.to_owned());
         }
         Event::Revoked {} => {
-            assert!(world.tokens.remove(meta.id).is_some(), "a revoked token was live");
+            let Some(token) = world.tokens.remove(meta.id) else { panic!("a revoked token was live") };
+            // An entry that answers no request says that the token ended with the answer before it.
+            if meta.action.is_none() {
+                world.tokens.spend(meta.id, token, meta.time);
+            }
             let id = meta.id.to_owned();
             ended.push(Ended { kind: "token", id, state: "revoked", position: meta.position });
         }

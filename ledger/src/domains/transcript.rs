@@ -8,6 +8,7 @@
 //! 1. The next event is the last accepted and one; nothing else is accepted.
 //! 2. What comes after the end is quarantined, always, and changes no outcome.
 //! 3. What a release shows stays where it arrived.
+//! 4. Neither a worker nor time fills the world: what is quarantined is bounded, and forgotten after thirty days.
 
 use super::spec::{ActionSpec, Field, Flow, Shape, may, need};
 use super::table::{At, Place, Table};
@@ -16,13 +17,19 @@ use crate::code::Code;
 use crate::format::json::Value;
 use crate::format::limits::INT_MAX;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
 
 /// Bytes of one part of an accepted event.
 pub const PART_MAX: usize = 4000;
 /// Events that one transcript may have.
 pub const EVENTS: usize = 10_000;
-/// Quarantined events that one job may have.
-pub const QUARANTINED: u32 = 256;
+/// Quarantined events that one job may have, and after its end each worker for it.
+pub const QUARANTINED: usize = 256;
+/// Quarantined events, of jobs that are over or elsewhere, that one worker may have.
+const STRAYS: usize = 512;
+/// How long a quarantined event counts, and can be released, in milliseconds: thirty days.
+const KEPT: i64 = 2_592_000_000;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -121,14 +128,27 @@ pub struct Transcript {
     /// Whether its last event has come.
     pub closed: bool,
     /// Number of events that do not count.
-    pub quarantined: u32,
+    pub quarantined: usize,
 }
 
-/// Transcripts of jobs that are not over, and quarantined events that nobody released.
+/// A quarantined event that nobody released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Quarantined {
+    job: Place,
+    /// Whether there is something to release.
+    kept: bool,
+    /// From this instant on it is forgotten.
+    until: i64,
+    /// Whose it is, when it came after the job's end or is of a job elsewhere.
+    stray: Option<SmolStr>,
+}
+
+/// Transcripts of jobs that are not over, and quarantined events that nobody released, by position and so by age.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     live: Table<Place, Transcript>,
-    quarantine: Table<u64, (Place, bool)>,
+    quarantine: BTreeMap<u64, Quarantined>,
+    strays: Table<SmolStr, Vec<u64>>,
 }
 
 impl State {
@@ -150,6 +170,31 @@ impl State {
     /// Number of quarantined events.
     pub fn quarantined(&self) -> usize {
         self.quarantine.len()
+    }
+
+    /// Whether a worker has as many events of jobs that are over, or elsewhere, as it may have: of this one, or in all.
+    fn has_strays(&self, worker: &str, job: At<'_>, now: i64) -> bool {
+        let own = self.strays.get(worker).map_or(&[][..], Vec::as_slice);
+        let counts = own.iter().filter_map(|position| self.quarantine.get(position));
+        let (mut all, mut here) = (0, 0);
+        for event in counts.filter(|event| now < event.until) {
+            all += 1;
+            here += usize::from(event.job.at() == job);
+        }
+        all >= STRAYS || here >= QUARANTINED
+    }
+
+    fn forget(&mut self, position: u64) -> Option<Quarantined> {
+        let event = self.quarantine.remove(&position)?;
+        if let Some(worker) = &event.stray
+            && let Some(own) = self.strays.get_mut(worker)
+        {
+            own.retain(|at| *at != position);
+            if own.is_empty() {
+                self.strays.remove(worker);
+            }
+        }
+        Some(event)
     }
 
     /// Position of the accepted event that has this running number.
@@ -208,18 +253,19 @@ pub(super) fn decide(
     match action {
         Action::Append { seq, .. } => append(world, facts, action, asked, over, *seq),
         Action::Release { position, .. } => {
-            let quarantined = world.transcripts.quarantine.get(position).filter(|(job, _)| job.at() == at);
-            match quarantined {
+            let quarantined = world.transcripts.quarantine.get(position);
+            let quarantined = quarantined.filter(|event| event.job.at() == at && asked.now < event.until);
+            match quarantined.map(|event| event.kept) {
                 None => {
                     let text = format!("no quarantined event at {position} of job `{}`", asked.id);
                     Err(Refusal::new(Code::NotFound, text))
                 }
-                Some((_, false)) => {
+                Some(false) => {
                     let text =
                         format!("the event at {position} was not kept: it looked like it held a secret");
                     Err(Refusal::new(Code::NothingToRelease, text))
                 }
-                Some((_, true)) => {
+                Some(true) => {
                     let event = super::Event::Transcript(Event::Released { position: *position });
                     let mut draft = asked.draft("transcript", event, &["reason"]);
                     draft.cause = vec![*position];
@@ -295,12 +341,16 @@ fn append(
 /// Whether this worker may say anything about the job at all, and there is room for it.
 fn fit(world: &World, facts: &Facts, worker: &str, asked: &Asked<'_>, over: bool) -> Result<(), Refusal> {
     let (at, job) = (asked.at(), world.jobs.get(asked.at()));
-    if job.is_none() && !over && !world.jobs.held_elsewhere(asked.id, worker) {
+    if job.is_none() && !over && world.jobs.held(asked.id, worker).is_empty() {
         return Err(Refusal::new(Code::NotFound, format!("no job `{}` in `{}`", asked.id, asked.scope)));
     }
     super::worker::stand(world, facts, worker, asked.scope, job, asked.now)?;
     let full = |t: &Transcript| t.quarantined >= QUARANTINED || t.accepted.len() >= EVENTS;
-    if world.transcripts.live.get(&at).is_some_and(full) {
+    let full = match job {
+        Some(_) => world.transcripts.live.get(&at).is_some_and(full),
+        None => world.transcripts.has_strays(worker, at, asked.now),
+    };
+    if full {
         let text = format!("the transcript of `{}` is full", asked.id);
         return Err(Refusal::new(Code::TranscriptFull, text));
     }
@@ -342,16 +392,27 @@ pub(super) fn evolve(world: &mut World, meta: &Meta<'_>, event: &Event) {
                 transcript.closed = true;
             }
         }
-        Event::Quarantined { reason, .. } => {
-            let kept = *reason != Reason::SecretLooking;
-            state.quarantine.insert(meta.position, (Place::new(at.scope, at.id), kept));
-            if world.jobs.get(at).is_some() {
-                state.live.entry(Place::new(at.scope, at.id)).or_default().quarantined += 1;
+        Event::Quarantined { reason, worker, .. } => {
+            while let Some((oldest, _)) =
+                state.quarantine.first_key_value().filter(|(_, e)| e.until <= meta.time)
+            {
+                let oldest = *oldest;
+                state.forget(oldest);
             }
+            let (job, kept) = (Place::new(at.scope, at.id), *reason != Reason::SecretLooking);
+            let stray = if world.jobs.get(at).is_some() {
+                state.live.entry(job.clone()).or_default().quarantined += 1;
+                None
+            } else {
+                let worker = SmolStr::from(worker);
+                state.strays.entry(worker.clone()).or_default().push(meta.position);
+                Some(worker)
+            };
+            let event = Quarantined { job, kept, until: meta.time.saturating_add(KEPT), stray };
+            state.quarantine.insert(meta.position, event);
         }
         Event::Released { position } => {
-            let before = state.quarantine.remove(position);
-            assert!(before.is_some(), "a released event was quarantined");
+            assert!(state.forget(*position).is_some(), "a released event was quarantined");
         }
     }
 }

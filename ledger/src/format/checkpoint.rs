@@ -125,11 +125,4 @@ impl Note {
         let valid = |sig: Option<[u8; 64]>| sig.is_some_and(|s| verifier.key.verifies(text.as_bytes(), &s));
         if known.all(valid) { Signed::Valid } else { Signed::Invalid }
     }
-
-    /// The signature by `verifier`, when there is one of 64 bytes.
-    pub fn signature_by(&self, verifier: &LogVerifier) -> Option<[u8; 64]> {
-        let id = verifier.id();
-        let by = self.signatures.iter().find(|s| s.id == id && s.name == verifier.origin.as_str())?;
-        by.bytes[..].try_into().ok()
-    }
 }

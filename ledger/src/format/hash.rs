@@ -41,6 +41,8 @@ contexts! {
     EXPORT = "chancery 2026 export";
     /// The text of an anchor's slot.
     ANCHOR = "chancery 2026 anchor";
+    /// The seed of a log key: the key of the mark of a commit.
+    TAIL = "chancery 2026 tail";
     /// The rows of a view.
     VIEW = "chancery 2026 view";
     /// What a page of rows, or an unchanged answer, is recognised by.

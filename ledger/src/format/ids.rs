@@ -177,6 +177,13 @@ impl Scope {
             || other.0.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// The scope and those above it, from `/` down, as text.
+    pub(crate) fn levels(&self) -> impl Iterator<Item = &str> {
+        let ends = self.0.match_indices('/').skip(1).map(|(end, _)| end);
+        let own = (!self.is_root()).then_some(self.0.len());
+        std::iter::once("/").chain(ends.chain(own).filter_map(|end| self.0.get(..end)))
+    }
+
     /// The scope cut to two segments: whose count an entry runs in.
     pub fn counting(&self) -> &str {
         counting(&self.0)

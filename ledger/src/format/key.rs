@@ -1,7 +1,7 @@
 //! Who can sign, and is a signature valid? ed25519, strict verification only; seeds leave memory. SPEC 5.
 
 use super::encoding::{base64, hex, unbase64, unhex};
-use super::hash::KEY;
+use super::hash::{Context, KEY};
 use super::ids::{KeyId, Origin, PrincipalId};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
@@ -96,6 +96,16 @@ impl PrivateKey {
     /// Its public key.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
+    }
+
+    /// A key for another use, derived from the seed.
+    pub(crate) fn derived(&self, context: &Context) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(context.digest(&*self.seed()).0)
+    }
+
+    /// Its seed.
+    pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
     }
 
     /// Signs `message`.

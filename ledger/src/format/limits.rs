@@ -30,12 +30,18 @@ pub const IDEMPOTENCY_KEY_MIN: usize = 16;
 pub const IDEMPOTENCY_KEY_MAX: usize = 128;
 /// Requests in a commit.
 pub const BATCH: usize = 1024;
+/// Entries that one request makes.
+pub const ANSWER: usize = 8;
+/// Entries in a commit, and so entries by which a store may be ahead of its anchor.
+pub const COMMIT: usize = 2048;
 /// Requests waiting.
 pub const QUEUE: usize = 4096;
 /// Signature lines of a note.
 pub const NOTE_SIGNATURES: usize = 16;
-/// Bytes of WAL over which appending pauses.
+/// Bytes of WAL over which only what reduces risk is taken.
 pub const WAL: usize = 268_435_456;
+/// Idempotency keys that wait for an index that cannot be written.
+pub const UNINDEXED: usize = 262_144;
 /// Entries between snapshots.
 pub const SNAPSHOT_EVERY: usize = 65_536;
 
@@ -70,9 +76,12 @@ pub const TABLE: &[(&str, usize)] = &[
     ("idempotency_key_min", IDEMPOTENCY_KEY_MIN),
     ("idempotency_key_max", IDEMPOTENCY_KEY_MAX),
     ("batch", BATCH),
+    ("answer", ANSWER),
+    ("commit", COMMIT),
     ("queue", QUEUE),
     ("note_signatures", NOTE_SIGNATURES),
     ("wal", WAL),
+    ("unindexed", UNINDEXED),
     ("snapshot_every", SNAPSHOT_EVERY),
     ("list", LIST),
     ("reference", REFERENCE),

@@ -240,8 +240,7 @@ fn scope_open<'a>(context: &Context<'a>) -> Found<'a> {
 fn role<'a>(context: &Context<'a>) -> Found<'a> {
     let Some(principal) = context.principal else { return Found::NotApplicable };
     let rule = context.request.rule;
-    let may = rule.roles.contains(&principal.role)
-        || context.world.roles.may(&principal.assigned, rule, context.now);
+    let may = rule.roles.contains(&principal.role) || context.world.roles.may(principal, rule, context.now);
     if may || first_key(context) {
         return Found::Pass;
     }

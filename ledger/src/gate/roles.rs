@@ -96,7 +96,7 @@ pub enum Separation {
     NotHolder,
     /// The holder of the key.
     Holder,
-    /// Not one that observed the current fingerprint.
+    /// Not one that ever observed the current fingerprint.
     NotObserver,
     /// Not the one that would have the benefit.
     NotBeneficiary,
@@ -117,6 +117,11 @@ impl Separation {
             | Self::NotRequester => true,
             Self::None | Self::Holder | Self::NotBeneficiary | Self::Itself => false,
         }
+    }
+
+    /// Whether it is about what another does or gets, and so for a person to decide, never for a machine.
+    pub fn is_personal(self) -> bool {
+        self.is_review() || self == Self::NotBeneficiary
     }
 }
 
@@ -164,9 +169,7 @@ pub fn abilities(world: &World, principal: &str, now: i64) -> Vec<&'static str> 
     else {
         return Vec::new();
     };
-    let may = |rule: &&Rule| {
-        rule.roles.contains(&principal.role) || world.roles.may(&principal.assigned, rule, now)
-    };
+    let may = |rule: &&Rule| rule.roles.contains(&principal.role) || world.roles.may(principal, rule, now);
     MATRIX.iter().filter(may).map(|rule| rule.action).collect()
 }
 

@@ -43,7 +43,7 @@ pub(super) fn check<'a>(context: &Context<'a>) -> Found<'a> {
         }
         Separation::NotObserver => {
             let record = world.host_keys.get(request.scope.as_str(), id);
-            (record.is_some_and(|r| r.observers.iter().any(|o| o == actor)), "observed this fingerprint")
+            (record.is_some_and(|record| record.was_observed_by(actor)), "observed this fingerprint")
         }
         Separation::NotBeneficiary => {
             let own = match &request.action {

@@ -10,14 +10,17 @@ use crate::format::hash::Digest;
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Transactions that may wait for the index before the writer does.
 const WAITING: usize = 16;
 /// Keys that go into the index in one transaction.
 const TOGETHER: usize = 4096;
+/// How long after a failure the index is tried again, when nothing comes before.
+const AGAIN: Duration = Duration::from_millis(200);
 /// Entries up to which a start waits for the filter; beyond, it is read beside the first answers.
 const SMALL: u64 = 200_000;
 
@@ -26,6 +29,15 @@ struct Batch {
     keys: Vec<(Digest, u64)>,
     end: u64,
     last: Digest,
+}
+
+/// What the thread of the index says of itself.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Position up to which the index has everything.
+    indexed: AtomicU64,
+    /// Whether it could not be written when it was last tried.
+    failing: AtomicBool,
 }
 
 /// Every key that was answered.
@@ -38,8 +50,10 @@ pub(crate) struct Answered {
     recent: HashMap<Digest, u64>,
     batches: VecDeque<(u64, Vec<Digest>)>,
     waiting: Batch,
-    /// Position up to which the index has everything.
-    indexed: Arc<AtomicU64>,
+    /// How many keys may wait for an index that cannot be written.
+    most: usize,
+    /// How far the index is.
+    progress: Arc<Progress>,
     send: Option<SyncSender<Batch>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -105,24 +119,16 @@ impl std::fmt::Debug for Batch {
 }
 
 impl Answered {
-    /// Opens the index and brings it up to `size`.
-    pub(crate) fn open(path: &Path, store: &Reader, size: u64) -> Result<Self> {
-        let mut writing = Index::open(path, store, size)?;
+    /// Opens the index and brings it up to `size`. When it cannot be written later, `most` keys wait for it.
+    pub(crate) fn open(path: &Path, store: &Reader, size: u64, most: usize) -> Result<Self> {
+        let writing = Index::open(path, store, size)?;
         let index = Index::open_existing(path)?;
         let seen = Seen::open(path, &index, size)?;
-        let indexed = Arc::new(AtomicU64::new(size));
-        let done = Arc::clone(&indexed);
+        let progress = Arc::new(Progress { indexed: AtomicU64::new(size), failing: AtomicBool::new(false) });
+        let says = Arc::clone(&progress);
         let (send, receive) = sync_channel::<Batch>(WAITING);
         let named = std::thread::Builder::new().name("chancery-index".to_owned());
-        let thread = named.spawn(move || {
-            // An index that cannot be written stays behind: keys stay in memory, and the next start catches up.
-            for batch in receive {
-                if writing.add(&batch.keys, batch.end, batch.last).is_err() {
-                    return;
-                }
-                done.store(batch.end, Ordering::Release);
-            }
-        });
+        let thread = named.spawn(move || keep(writing, &receive, &says));
         let thread = thread.map_err(|error| Error::io("start the thread of", path, error))?;
         let (recent, batches) = (HashMap::new(), VecDeque::new());
         let path = path.to_owned();
@@ -134,7 +140,8 @@ impl Answered {
             seen,
             recent,
             batches,
-            indexed,
+            most,
+            progress,
             send: Some(send),
             thread: Some(thread),
         })
@@ -151,8 +158,9 @@ impl Answered {
         self.index.get(key)
     }
 
-    /// Takes in the keys that the entries below `end` answered; `last` is the address of the entry before `end`.
-    pub(crate) fn add(&mut self, keys: Vec<(Digest, u64)>, end: u64, last: Digest) {
+    /// Takes in the keys that the entries below `end` answered; `last` is the address of the entry before `end`. An
+    /// error when too many wait for an index that cannot be written: the caller ends the process.
+    pub(crate) fn add(&mut self, keys: Vec<(Digest, u64)>, end: u64, last: Digest) -> Result<()> {
         for (key, position) in &keys {
             self.seen.add(key);
             self.recent.insert(*key, *position);
@@ -163,7 +171,7 @@ impl Answered {
         if self.waiting.keys.len() >= TOGETHER {
             self.hand_over();
         }
-        let indexed = self.indexed.load(Ordering::Acquire);
+        let indexed = self.progress.indexed.load(Ordering::Acquire);
         while self.batches.front().is_some_and(|batch| batch.0 <= indexed) {
             let Some((end, keys)) = self.batches.pop_front() else { break };
             for key in keys {
@@ -174,6 +182,15 @@ impl Answered {
             }
         }
         self.seen.settle(&self.path, &self.recent);
+        if self.recent.len() > self.most && self.progress.failing.load(Ordering::Acquire) {
+            let text = format!(
+                "`{}` cannot be written, and {} idempotency keys wait for it",
+                self.path.display(),
+                self.recent.len()
+            );
+            return Err(Error::new(Code::Io, text));
+        }
+        Ok(())
     }
 
     /// Gives the index what waits for it.
@@ -198,6 +215,32 @@ impl Answered {
         match self.thread.take().map(JoinHandle::join) {
             None | Some(Ok(())) => Ok(()),
             Some(Err(_)) => Err(Error::new(Code::Internal, "the index broke an invariant")),
+        }
+    }
+}
+
+/// Writes what comes into the index. What cannot be written is kept and tried again: the writer does not wait for it, and
+/// says when it is too much. What is left at the end, the next start finds in the chain.
+fn keep(mut index: Index, receive: &Receiver<Batch>, says: &Progress) {
+    let mut waiting: VecDeque<Batch> = VecDeque::new();
+    loop {
+        let next = match waiting.is_empty() {
+            true => receive.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => receive.recv_timeout(AGAIN),
+        };
+        let over = matches!(next, Err(RecvTimeoutError::Disconnected));
+        waiting.extend(next);
+        while let Some(batch) = waiting.front() {
+            let failed = index.add(&batch.keys, batch.end, batch.last).is_err();
+            says.failing.store(failed, Ordering::Release);
+            if failed {
+                break;
+            }
+            says.indexed.store(batch.end, Ordering::Release);
+            waiting.pop_front();
+        }
+        if over {
+            return;
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) ended: &'a [EndedRow],
     /// Size and signature of the head before, which stood in the anchor until now.
     pub(crate) previous: Option<(u64, [u8; 64])>,
+    /// The mark of the store with these entries.
+    pub(crate) mark: &'a str,
 }
 
 fn int(value: u64) -> i64 {
@@ -67,6 +69,8 @@ pub(crate) fn append(conn: &Connection, batch: &Batch<'_>) -> Result<()> {
         conn.prepare_cached("INSERT INTO head (size, sig) VALUES (?1, ?2)")?
             .execute(params![int(size), sig])?;
     }
+    conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('tail', ?1)")?
+        .execute([batch.mark])?;
     conn.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
 }

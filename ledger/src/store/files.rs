@@ -4,9 +4,10 @@ use crate::code::Code;
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
 use crate::fingerprint::FingerprintKey;
-use std::fs::{File, OpenOptions};
+use crate::format::ids::PrincipalId;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use zeroize::Zeroizing;
@@ -117,14 +118,35 @@ impl Paths {
         self.keys.join("system.key")
     }
 
+    /// Key file of an author, where `init` writes it.
+    pub fn key_of(&self, principal: &PrincipalId) -> PathBuf {
+        self.keys.join(format!("{principal}.key"))
+    }
+
     /// Key file of the fingerprints of leased values.
     pub fn fingerprint_key(&self) -> PathBuf {
         self.keys.join("fingerprint.key")
     }
 }
 
+/// Makes a directory that only its owner can look into, and those above it that are missing, so that they are there
+/// after a power loss. One that is there stays as it is.
+pub(crate) fn make_dir(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+    let made = match path.parent() {
+        _ if path.is_dir() => Ok(()),
+        Some(above) => {
+            std::fs::create_dir_all(above).and_then(|()| DirBuilder::new().mode(0o700).create(path))
+        }
+        None => DirBuilder::new().mode(0o700).create(path),
+    };
+    made.map_err(|error| Error::io("create", path, error))?;
+    missing.into_iter().try_for_each(sync_parent)
+}
+
 /// Syncs the directory that holds `path`, so that its name is durable.
-pub(super) fn sync_parent(path: &Path) -> Result<()> {
+pub fn sync_parent(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let io = |error| Error::io("sync the directory", parent, error);
     File::open(parent).map_err(io)?.sync_all().map_err(io)

@@ -89,6 +89,15 @@ impl Index {
     /// Adds what entries below `end` answered; `last` is the address of the entry before `end`.
     pub(crate) fn add(&mut self, answered: &[(Digest, u64)], end: u64, last: Digest) -> Result<()> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let written = self.write(answered, end, last);
+        if written.is_err() && !self.conn.is_autocommit() {
+            // Whether this works is seen when it is tried again.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+        written
+    }
+
+    fn write(&mut self, answered: &[(Digest, u64)], end: u64, last: Digest) -> Result<()> {
         {
             let mut insert = self
                 .conn

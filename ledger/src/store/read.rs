@@ -156,6 +156,12 @@ impl Reader {
         }
     }
 
+    /// The mark of the newest commit.
+    pub(crate) fn mark(&self) -> Result<Option<String>> {
+        let mut query = self.conn.prepare_cached("SELECT value FROM meta WHERE key = 'tail'")?;
+        Ok(query.query_row([], |row| row.get(0)).optional()?)
+    }
+
     /// The leaf at a position.
     pub fn leaf(&self, position: u64) -> Result<Option<Vec<u8>>> {
         let mut query = self.conn.prepare_cached("SELECT leaf FROM entry WHERE position = ?1")?;

@@ -25,6 +25,9 @@ pub(super) struct AuthorKey {
     pub(super) from: u64,
     /// Its id.
     pub(super) id: KeyId,
+    /// Last position that it signed, in a pin: it may be suspected later.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) last: Option<u64>,
     /// The running number that its next signature must carry.
     pub(super) next: u64,
     /// Whose it is.
@@ -234,6 +237,7 @@ impl Authors {
         let key = AuthorKey {
             from,
             id,
+            last: None,
             next: 1,
             principal: principal.to_owned(),
             public,

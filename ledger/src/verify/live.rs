@@ -91,6 +91,12 @@ pub fn verify_live(
         let text = "an entry is missing from the store";
         stop = Some(Finding::at(FindingCode::ColumnMismatch, walk.position, text).into());
     }
+    if stop.is_none()
+        && let Some(newest) = beyond_anchor(paths, &reader)?
+    {
+        let text = format!("a head of {newest} entries stands in the store, and the anchor is older");
+        stop = Some(Finding::nowhere(FindingCode::CheckpointMisplaced, text).into());
+    }
     if let (None, Some(note)) = (&stop, &anchored) {
         match walk.checkpoint(note) {
             Ok(true) => ending = Ending::BehindAnchor(note.checkpoint.size),
@@ -102,7 +108,7 @@ pub fn verify_live(
     if !how.columns || differs {
         beside.columns = Some("not looked at".to_owned());
     } else if from > 0 {
-        beside.columns = Some(format!("not looked at again below {from}: the pin stands there"));
+        beside.columns = Some(format!("not looked at: the pin's state was gone on from, at {from}"));
     } else if stop.is_none() && ending == Ending::Whole {
         let columns = columns(&reader, size);
         if let Err(why) = &columns {
@@ -140,6 +146,13 @@ fn origin(reader: &Reader, anchored: Option<&Note>) -> Result<Origin> {
     let leaf = reader.leaf(0)?.unwrap_or_default();
     let entry = entry::open(&leaf).map_err(|error| Error::damaged(format!("entry 0: {error}")))?;
     Origin::parse(entry.log).map_err(|error| Error::damaged(error.to_string()))
+}
+
+/// The newest head among the rows when the anchor does not have it: each stood in the anchor before the rows after it
+/// were written. The anchor is read again, after the snapshot that the rows are of.
+fn beyond_anchor(paths: &Paths, reader: &Reader) -> Result<Option<u64>> {
+    let anchored = Anchor::read(&paths.anchor)?.map(|note| note.checkpoint.size);
+    Ok(reader.last_head()?.filter(|newest| anchored.is_some_and(|size| size < *newest)))
 }
 
 fn step(walk: &mut Walk, item: Item) -> std::result::Result<(), Stop> {

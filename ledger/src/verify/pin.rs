@@ -48,6 +48,10 @@ struct State {
     count: Vec<Count>,
     frontier: Vec<HexHash>,
     keys: Vec<AuthorKey>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    longest_silence_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    max_silence_ms: Option<u64>,
     time: i64,
 }
 
@@ -117,6 +121,10 @@ impl Pin {
         walk.time = state.time;
         walk.counts = state.count.iter().map(|count| (count.scope.as_str().into(), count.n)).collect();
         walk.open_counts = false;
+        walk.since = 0;
+        walk.max_silence_ms = state.max_silence_ms;
+        walk.longest_silence = state.longest_silence_ms.unwrap_or_default();
+        walk.signed_by = state.keys.iter().filter_map(|key| Some((key.id, key.last?))).collect();
         let keys = state.keys.iter().map(|key| (key.id, key.clone())).collect();
         walk.authors = Authors { keys, attest_all: state.attest_all, ..Authors::default() };
     }
@@ -133,7 +141,14 @@ impl Pin {
             attest_all: walk.authors.attest_all,
             count: walk.counts.iter().map(|(scope, n)| Count { n: *n, scope: scope.to_string() }).collect(),
             frontier: walk.frontier.hashes().iter().map(|hash| HexHash(*hash)).collect(),
-            keys: walk.authors.keys.values().cloned().collect(),
+            keys: walk
+                .authors
+                .keys
+                .values()
+                .map(|key| AuthorKey { last: walk.signed_by.get(&key.id).copied(), ..key.clone() })
+                .collect(),
+            longest_silence_ms: Some(walk.longest_silence),
+            max_silence_ms: walk.max_silence_ms,
             time: walk.time,
         };
         let complete = !walk.open_counts && !walk.authors.partial;

@@ -42,6 +42,8 @@ pub(super) struct Walk {
     pub(super) origin: Origin,
     pub(super) key: Option<LogVerifier>,
     pub(super) from: u64,
+    /// First position of which what is said here is known: `from`, or 0 when it went on from a pin's state.
+    pub(super) since: u64,
     pub(super) position: u64,
     pub(super) address: Option<Digest>,
     pub(super) time: i64,
@@ -65,7 +67,7 @@ pub(super) struct Walk {
     pub(super) max_silence_ms: Option<u64>,
     pub(super) longest_silence: i64,
     /// Last position signed by each key, which may still be suspected later.
-    signed_by: BTreeMap<KeyId, u64>,
+    pub(super) signed_by: BTreeMap<KeyId, u64>,
     pub(super) jobs: Vec<Job>,
     /// Decides every answer again, where that is asked for.
     pub(super) recompute: Option<Box<Recompute>>,
@@ -82,6 +84,7 @@ impl Walk {
             origin,
             key: trust.key.clone(),
             from,
+            since: from,
             position: from,
             address: (from == 0).then_some(Digest::ZERO),
             time: 0,
@@ -152,7 +155,7 @@ impl Walk {
             let text = "a key is enrolled a second time";
             return Err(Finding::at(FindingCode::LeafInvalid, self.position, text));
         }
-        if self.position > self.from {
+        if self.position > self.since {
             self.longest_silence = self.longest_silence.max(entry.time - self.time);
         }
         self.address = Some(entry.address);
@@ -229,7 +232,7 @@ impl Walk {
     pub(super) fn suspect(&self) -> Option<(u64, u64)> {
         let suspected = self.authors.suspected().filter_map(|(key, from)| {
             let last = self.signed_by.get(&key).filter(|last| from <= **last)?;
-            Some((from.max(self.from), *last))
+            Some((from.max(self.since), *last))
         });
         suspected.reduce(|(first, last), (from, to)| (first.min(from), last.max(to)))
     }

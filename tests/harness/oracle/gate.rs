@@ -315,7 +315,7 @@ impl Oracle {
             "≠ observer" => {
                 let record =
                     self.host_keys.iter().find(|k| k.at == ask.at && k.id == ask.id && k.trust != "disabled");
-                record.is_none_or(|k| !k.observers.iter().any(|o| o == who))
+                record.is_none_or(|k| !k.observers.contains(&(who.to_owned(), k.current.clone())))
             }
             "≠ requester" => {
                 let live = |h: &&super::Hold| ["pending", "approved"].contains(&h.state);

@@ -1,7 +1,7 @@
 //! Jobs, claims, grants and leases: sections 10.14 to 10.17.
 
 use super::gate::goes_to_host;
-use super::state::{Grant, Job, Lease, Oracle};
+use super::state::{Grant, Job, Lease, Material, Oracle};
 use super::workers::LOCAL_DEV;
 use super::{Ask, Decided, entry, one};
 use serde_json::json;
@@ -303,7 +303,12 @@ impl Oracle {
                     return Err("fingerprint_malformed");
                 }
                 self.leases[at].resolved = true;
-                self.material.push((ask.at.clone(), lease.job, super::draw::material(&ask.id)));
+                self.material.push(Material {
+                    at: ask.at.clone(),
+                    job: lease.job,
+                    worker: lease.worker,
+                    text: super::draw::material(&ask.id),
+                });
                 return one("lease.resolved");
             }
             "expire" if self.now < lease.expires => return Err("wrong_state"),

@@ -162,7 +162,7 @@ impl Oracle {
                 let now = self.now;
                 let live = |t: &&Token| t.id == *id && t.over.is_none() && now < t.expires;
                 let Some(token) = self.tokens.iter().find(live) else {
-                    return Said::conflict("unauthenticated");
+                    return self.again(ask, id).unwrap_or_else(|| Said::conflict("unauthenticated"));
                 };
                 (token.principal.clone(), Some(id.clone()))
             }
@@ -217,16 +217,30 @@ impl Oracle {
             },
         };
         // A token for one answer ends with it.
-        if let Some(id) = session {
-            let now_over = |t: &&mut Token| t.id == id && t.once && t.over.is_none();
+        if let Some(id) = &session {
+            let now_over = |t: &&mut Token| t.id == *id && t.once && t.over.is_none();
             if let Some(token) = self.tokens.iter_mut().find(now_over) {
-                token.over = Some("revoked");
+                token.over = Some("spent");
                 said.entries.push(entry("token.revoked", Vec::new()));
             }
         }
         let Ask { who, action, at, id, args, key, .. } = ask;
-        self.answered.push(Answered { who, at, action, key, id, args, said: said.clone() });
+        self.answered.push(Answered { who, at, action, key, id, args, session, said: said.clone() });
         said
+    }
+
+    /// The answer with which a token ended, for the same request under the same key.
+    fn again(&self, ask: &Ask, id: &str) -> Option<Said> {
+        let spent = |t: &&Token| t.id == id && t.over == Some("spent") && self.now < t.expires;
+        let token = self.tokens.iter().find(spent)?;
+        let same_key = |a: &&Answered| {
+            a.who == token.principal && a.at == ask.at && a.action == ask.action && a.key == ask.key
+        };
+        let before = self.answered.iter().rev().find(same_key)?;
+        let same = before.id == ask.id && before.args == ask.args && before.session.as_deref() == Some(id);
+        let opened = before.said.entries[0].kind == "hold.opened";
+        let waits = before.said.hold.is_none_or(|hold| !opened || self.is_pending(hold));
+        (same && waits).then(|| Said { replay: true, ..before.said.clone() })
     }
 
     /// Section 10, domain by domain; what is allowed happens here.

@@ -70,7 +70,7 @@ impl Oracle {
             "suspended" => changed.suspender.clone_from(&ask.who),
             "revoked" => {
                 changed.has_key = false;
-                let mine = |t: &&mut Token| t.principal == ask.id && t.over.is_none();
+                let mine = |t: &&mut Token| t.principal == ask.id;
                 self.tokens.iter_mut().filter(mine).for_each(|t| t.over = Some("revoked"));
                 self.workers.iter_mut().filter(|w| w.id == ask.id).for_each(|w| w.revoked = true);
             }
@@ -137,8 +137,17 @@ impl Oracle {
         if is_built_in(&ask.id) && !fits(&ask.id, &owner.kind) {
             return Err("role_kind_mismatch");
         }
-        if !is_built_in(&ask.id) && !self.roles.iter().any(|(id, _)| *id == ask.id) {
-            return Err("role_unknown");
+        if !is_built_in(&ask.id) {
+            let Some((_, actions)) = self.roles.iter().find(|(id, _)| *id == ask.id) else {
+                return Err("role_unknown");
+            };
+            let reviews = |action: &String| {
+                let row = self.table.iter().find(|row| row.action == *action);
+                row.is_some_and(|row| row.reviewed.starts_with('≠'))
+            };
+            if owner.kind != "human" && actions.iter().any(reviews) {
+                return Err("role_kind_mismatch");
+            }
         }
         if !self.may_give(&ask.who, &ask.id, &ask.at) {
             return Err("role_above_own");
@@ -202,18 +211,17 @@ impl Oracle {
         if ask.verb() == "observe" {
             let Some(at) = at else {
                 let (scope, id) = (ask.at.clone(), ask.id.clone());
-                let observers = vec![ask.who.clone()];
+                let observers = vec![(ask.who.clone(), print.clone())];
                 let key = HostKey { at: scope, id, trust: "bootstrap", current: print, observers };
                 self.host_keys.push(key);
                 return one("host_key.observed");
             };
             let key = &mut self.host_keys[at];
+            key.observers.push((ask.who.clone(), print.clone()));
             if key.current == print {
-                key.observers.push(ask.who.clone());
                 return one("host_key.observed");
             }
-            *key =
-                HostKey { trust: "changed", current: print, observers: vec![ask.who.clone()], ..key.clone() };
+            (key.trust, key.current) = ("changed", print);
             return Ok(vec![entry("host_key.observed", Vec::new()), entry("host_key.changed", Vec::new())]);
         }
         let Some(at) = at else { return Err("not_found") };

@@ -1,6 +1,6 @@
 //! What a worker relays, and what stands between a job and its host: sections 8, 10.14, 10.18 and 10.19.
 
-use super::state::{Job, Oracle, Quarantined};
+use super::state::{Job, Material, Oracle, Quarantined};
 use super::{Ask, Decided, SYSTEM, entry};
 use chancery_ledger::format::json::{self, Value};
 use serde_json::json;
@@ -26,11 +26,11 @@ impl Oracle {
             "job.report" => "job.reject",
             _ => return None,
         };
-        // Of a job that is not here, what was handed out for any job of that id counts.
+        // Of a job that is not here, what was handed out to this worker for those of that id elsewhere counts.
         let here = self.live_job(&ask.at, &ask.id).is_some();
         let leased = |text: &str| {
-            let about = |m: &&(String, String, String)| m.1 == ask.id && (!here || m.0 == ask.at);
-            self.material.iter().filter(about).any(|m| text.contains(&m.2))
+            let about = |m: &&Material| m.job == ask.id && (m.at == ask.at || !here && m.worker == ask.who);
+            self.material.iter().filter(about).any(|m| text.contains(&m.text))
         };
         let texts: Vec<&str> = ask.args.values().filter_map(Value::text).collect();
         let detector = if texts.iter().any(|text| text.contains(&super::draw::secret())) {
@@ -82,8 +82,10 @@ impl Oracle {
     pub(super) fn transcript(&mut self, ask: &Ask) -> Decided {
         if ask.verb() == "release" {
             let position = u64::try_from(ask.int("position")).ok();
+            let now = self.now;
             let found = self.quarantined.iter_mut().find(|q| {
-                q.position.is_some()
+                now < q.until
+                    && q.position.is_some()
                     && q.position == position
                     && q.at == ask.at
                     && q.job == ask.id
@@ -118,6 +120,7 @@ impl Oracle {
                 job: ask.id.clone(),
                 position: None,
                 kept: !system,
+                until: self.now + 2_592_000_000,
                 released: false,
             });
             let data =
@@ -174,8 +177,13 @@ impl Oracle {
         let routed = worker.zip(target).is_some_and(|(worker, target)| Self::reaches(worker, target));
         let known = self.capability_of(&job.capability);
         let listed = known.is_some_and(|c| c.commands.is_empty() || job.command.is_some());
-        let live =
-            |g: &super::Grant| g.at == ask.at && g.job == ask.id && g.over.is_none() && self.now < g.expires;
+        let live = |g: &super::Grant| {
+            g.at == ask.at
+                && g.job == ask.id
+                && g.over.is_none()
+                && self.now < g.expires
+                && Some(&g.worker) == holder
+        };
         let granted = known.is_some_and(|c| !c.grant) || self.grants.iter().any(live);
         let checks = [
             ("host_key_trust", trusted),

@@ -17,7 +17,10 @@ impl Oracle {
             if is_built_in(role) {
                 return row.roles.contains(role);
             }
-            // What no role of the table may do is the system's.
+            // What no role of the table may do is the system's; where it has a ≠, a machine is none that may.
+            if row.reviewed.starts_with('≠') && person.kind != "human" {
+                return false;
+            }
             let defined = self.roles.iter().find(|(id, _)| id == role);
             !row.roles.is_empty() && defined.is_some_and(|(_, actions)| actions.iter().any(|a| a == action))
         })

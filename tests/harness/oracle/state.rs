@@ -37,7 +37,8 @@ pub struct HostKey {
     /// `bootstrap`, `verified`, `changed`, `rejected` or `disabled`.
     pub trust: &'static str,
     pub current: String,
-    pub observers: Vec<String>,
+    /// Who observed which fingerprint.
+    pub observers: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -150,7 +151,17 @@ pub struct Quarantined {
     pub job: String,
     pub position: Option<u64>,
     pub kept: bool,
+    pub until: i64,
     pub released: bool,
+}
+
+/// Material that was handed out.
+#[derive(Clone, Debug)]
+pub struct Material {
+    pub at: String,
+    pub job: String,
+    pub worker: String,
+    pub text: String,
 }
 
 /// An answer under an idempotency key.
@@ -162,6 +173,8 @@ pub struct Answered {
     pub key: u64,
     pub id: String,
     pub args: BTreeMap<String, Value>,
+    /// The token that asked.
+    pub session: Option<String>,
     pub said: Said,
 }
 
@@ -186,8 +199,7 @@ pub struct Oracle {
     pub grants: Vec<Grant>,
     pub leases: Vec<Lease>,
     pub quarantined: Vec<Quarantined>,
-    /// Scope, job and text of material that was handed out.
-    pub material: Vec<(String, String, String)>,
+    pub material: Vec<Material>,
     pub answered: Vec<Answered>,
 }
 

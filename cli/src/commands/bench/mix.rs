@@ -11,7 +11,7 @@ use chancery_ledger::format::ids::{LogName, PrincipalId, Scope};
 use chancery_ledger::format::json::Value;
 use chancery_ledger::gate::Request;
 use chancery_ledger::store::Paths;
-use chancery_ledger::{Answer, Clock, Code, Error, Ledger, Options, Tracer};
+use chancery_ledger::{Answer, Bounds, Clock, Code, Error, Ledger, Options, Tracer};
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
@@ -84,7 +84,12 @@ impl Mix {
         create(paths, &plan)?.close()?;
         // Time passes as fast as requests are made, so that a year of days fits into a measurement.
         let clock = Clock::manual(Clock::system().wall());
-        let options = Options { paths: paths.clone(), clock: clock.clone(), trace: Tracer::default() };
+        let options = Options {
+            paths: paths.clone(),
+            clock: clock.clone(),
+            trace: Tracer::default(),
+            bounds: Bounds::default(),
+        };
         let ledger = Ledger::open(options, &mut |_, _| ())?;
         let founder = read_key(&paths.keys.join("founder.key"))?;
         let scope = Scope::root().child("acme").unwrap_or_else(Scope::root);

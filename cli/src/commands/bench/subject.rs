@@ -12,7 +12,7 @@ use chancery_ledger::format::key::PrivateKey;
 use chancery_ledger::gate::{Attest, Credential, Request, new_request};
 use chancery_ledger::limits::Stopwatch;
 use chancery_ledger::store::Paths;
-use chancery_ledger::{Answer, Clock, Code, Entropy, Error, Ledger, Options, Tracer, statement};
+use chancery_ledger::{Answer, Bounds, Clock, Code, Entropy, Error, Ledger, Options, Tracer, statement};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -136,7 +136,12 @@ impl Bench {
 
     /// Opens a ledger again.
     pub(crate) fn open(paths: &Paths) -> Result<Ledger, Diagnostic> {
-        let options = Options { paths: paths.clone(), clock: Clock::system(), trace: Tracer::default() };
+        let options = Options {
+            paths: paths.clone(),
+            clock: Clock::system(),
+            trace: Tracer::default(),
+            bounds: Bounds::default(),
+        };
         Ok(Ledger::open(options, &mut |_, _| ())?)
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn see_through(cast: &Cast<'_>, job: &str) -> Result<Vec<Seen>, Diagn
     let work = Work { desk, worker: "hand", scope: &cast.acme, job: job.to_owned(), pace: &pace };
     match work.see_through(&Config::synthetic(), &cast.paths.fingerprint_key())? {
         Ended::Answer(_) => cast.since(from),
-        Ended::Blocked(checks) => Err(broken(&format!("these checks did not pass: {}", checks.join(", ")))),
+        Ended::Blocked(checks) => Err(broken(format!("these checks did not pass: {}", checks.join(", ")))),
         Ended::NothingGiven(_, failure) => Err(broken(failure.sentence())),
     }
 }

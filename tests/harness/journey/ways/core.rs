@@ -6,7 +6,7 @@ use super::super::{Journey, paths};
 use super::key_of;
 use crate::harness::queues::{folded, reading};
 use chancery_ledger::format::entry;
-use chancery_ledger::{Answer, Class, Code, Effect, Ledger, Options, Tracer};
+use chancery_ledger::{Answer, Bounds, Class, Code, Effect, Ledger, Options, Tracer};
 use chancery_projections::attention::{self, Reader};
 use chancery_projections::views::{STREAMS, view};
 use chancery_projections::{Ask, View, Views};
@@ -17,7 +17,7 @@ impl Journey {
     pub(in super::super) fn ledger(&mut self) -> &Ledger {
         let (paths, clock) = (paths(&self.site), self.time.clone());
         self.ledger.get_or_insert_with(|| {
-            let options = Options { paths, clock, trace: Tracer::default() };
+            let options = Options { paths, clock, trace: Tracer::default(), bounds: Bounds::default() };
             Ledger::open(options, &mut |_, _| ()).expect("the ledger opens")
         })
     }
