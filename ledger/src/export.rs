@@ -47,6 +47,9 @@ pub struct Exported {
     pub to: u64,
 }
 
+/// Heads that were kept: size and signature.
+type Kept = Vec<(u64, Vec<u8>)>;
+
 struct Out<'a> {
     out: &'a mut dyn Write,
     digest: blake3::Hasher,
@@ -140,7 +143,7 @@ fn final_head(
     anchored: &Note,
     verifier: &LogVerifier,
     selection: &Selection,
-) -> Result<(Vec<(u64, Vec<u8>)>, Note)> {
+) -> Result<(Kept, Note)> {
     let newest = anchored.checkpoint.size;
     let (from, to) = (selection.from, selection.to.unwrap_or(newest));
     if from > to || to > newest {
