@@ -276,9 +276,10 @@ impl Remote {
         let tries = if matches!(who, Who::Key(..)) && ask.seq.is_none() { TRIES } else { 0 };
         for before in 0..=tries {
             let request = assemble(origin, |_| self.next.get(), who, ask.clone()).map_err(Fault::last)?;
-            match self.post(&path, &request, limit)? {
-                Err(Problem { expected: Some(seq), .. }) if before < tries => self.next.set(seq),
-                answered => return Ok(answered),
+            let answered = self.post(&path, &request, limit)?;
+            match answered.as_ref().err().and_then(|problem| problem.expected) {
+                Some(seq) if before < tries => self.next.set(seq),
+                _ => return Ok(answered),
             }
             // The first time nothing was known of the number; later others sign with the same key, each at its own time.
             if before > 0 {
