@@ -116,7 +116,7 @@ fn started() -> Vec<Code> {
     step.mend("/jobs/live/~1acme j-1/claim", json!({"worker": "actor", "until": 1}));
     step.mend("/jobs/live/~1acme j-1/claim/until", json!(9000));
     let lease = json!({"job": "j-1", "worker": "actor", "grant": "g-1", "fence": 1, "expires": 9000, "fingerprints": []});
-    step.world["leases"] = json!({"live": {"/acme l-1": lease}, "handed_out": {}, "over": {}});
+    step.world["leases"] = json!({"live": {"/acme l-1": lease}, "handed_out": {}, "to": {}, "over": {}});
     step.ask();
     step.seen
 }
