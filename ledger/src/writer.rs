@@ -118,14 +118,13 @@ impl Writer {
     /// the process.
     pub(crate) fn run(mut self, queue: &Queue) -> Result<()> {
         while let Some(batch) = queue.take() {
-            let minute = minute_of(self.time.now());
-            self.batch(batch, queue, minute)?;
+            self.batch(batch, queue, false)?;
         }
         // What was counted and not recorded yet, this minute's as well: nobody will know of it later.
         let mut left = usize::MAX;
         while (1..left).contains(&self.counted.len()) {
             left = self.counted.len();
-            self.batch(Vec::new(), queue, i64::MAX)?;
+            self.batch(Vec::new(), queue, true)?;
         }
         self.answered.finish()?;
         // A clean end leaves no WAL behind; whether it works changes nothing that was promised.
@@ -133,15 +132,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Answers one batch, or as much of it as a commit may hold. What was counted in minutes before `minute` is
-    /// recorded with it.
-    pub(crate) fn batch(&mut self, batch: Vec<Waiting>, queue: &Queue, minute: i64) -> Result<()> {
+    /// Answers one batch, or as much of it as a commit may hold. What was counted in minutes that are over is recorded
+    /// with it; when the ledger is closing, all that was counted.
+    pub(crate) fn batch(&mut self, batch: Vec<Waiting>, queue: &Queue, closing: bool) -> Result<()> {
         let first = self.door.world.position;
         let mut ready: Vec<(Reply, Ready)> = Vec::with_capacity(batch.len());
         let mut entries: Vec<Sealed> = Vec::with_capacity(batch.len());
         let mut keys: HashMap<Digest, u64> = HashMap::with_capacity(batch.len());
         let room = Room { space: free_space(&self.paths), wal: self.wal.has_room(&self.conn)? };
         self.over.refresh(&self.reader)?;
+        let minute = if closing { i64::MAX } else { minute_of(self.time.now()) };
         self.count(&mut entries, &mut keys, minute);
         let mut batch = batch.into_iter();
         while has_room(&entries)

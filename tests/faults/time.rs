@@ -93,7 +93,8 @@ fn a_start_long_before_the_last_entry_appends_nothing_until_it_is_confirmed() {
     let yes = |ran: crate::harness::Ran| assert_eq!(ran.code, 0, "{}", ran.stderr);
     yes(at(&site, NOW, &["init", "--name", "bad.example", "--no-token", "--stage", "test"]));
     yes(at(&site, NOW + HOUR, &["do", "scope.create", "--id", "one"]));
-    assert_eq!(last_time(&site), NOW + HOUR);
+    // A process that is slow adds what its own clock counted meanwhile.
+    assert!((NOW + HOUR..NOW + HOUR + 60_000).contains(&last_time(&site)));
     // Within five minutes the clock may be behind; time stands still meanwhile.
     yes(at(&site, NOW + HOUR - 299_000, &["do", "scope.create", "--id", "two"]));
     assert!(last_time(&site) >= NOW + HOUR);
@@ -113,7 +114,6 @@ fn a_start_long_before_the_last_entry_appends_nothing_until_it_is_confirmed() {
     let earlier = at(&site, NOW - HOUR, &["do", "scope.create", "--id", "three"]);
     assert_eq!(crate::harness::site::code(&earlier), "clock_suspect", "{}", earlier.stderr);
     yes(at(&site, NOW + 2 * HOUR, &["do", "scope.create", "--id", "four"]));
-    // A process that is slow adds what its own clock counted meanwhile.
     assert!((NOW + 2 * HOUR..NOW + 2 * HOUR + 60_000).contains(&last_time(&site)));
     site.check("after a clock that was behind");
 }
