@@ -176,6 +176,11 @@ fn what_waits_for_whom_follows_the_separation_rule() {
     let seen = [("fingerprint", fingerprint(1)), ("source", "access_test".to_owned())];
     let seen: Vec<(&str, &str)> = seen.iter().map(|(name, text)| (*name, text.as_str())).collect();
     story.must("otto", "host_key.observe", "/acme", TARGET, &seen);
+    // Another fingerprint comes between, and the first one back: otto observed it all the same.
+    let other = fingerprint(2);
+    let other = [("fingerprint", other.as_str()), ("source", "access_test")];
+    story.must("bot-7", "host_key.observe", "/acme", TARGET, &other);
+    story.must("bot-7", "host_key.observe", "/acme", TARGET, &seen);
     let words = ["ttl_ms:=60000"];
     let held =
         story.told(Code::ConfirmationRequired, "founder", "switch.turn_on", "/acme", "feature-1", &words);

@@ -11,6 +11,9 @@ use crate::view::Poison;
 use chancery_ledger::domains::{Event, Risk, host_key};
 use serde::{Deserialize, Serialize};
 
+/// Observers of other fingerprints of a host that are kept; the gate knows more of them.
+const REMEMBERED: usize = 64;
+
 /// The queue.
 pub(super) static QUEUE: Queue = Queue {
     name: "host_key_review",
@@ -24,10 +27,27 @@ pub(super) static QUEUE: Queue = Queue {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Known {
     current: String,
+    /// Who observed the current fingerprint, whenever that was.
     observers: Vec<Fact>,
+    /// Who observed other fingerprints, the oldest first: one of them may come back.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    others: Vec<(String, Fact)>,
     /// The cause of its item; nothing once it was reviewed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     waits: Option<String>,
+}
+
+impl Known {
+    /// Another fingerprint is current: who observed it before does not verify it now.
+    fn moved(&mut self, fingerprint: &str) {
+        let left = std::mem::replace(&mut self.current, fingerprint.to_owned());
+        self.others.extend(self.observers.drain(..).map(|fact| (left.clone(), fact)));
+        let (back, others) = self.others.drain(..).partition(|(print, _)| print == fingerprint);
+        self.others = others;
+        self.others.drain(..self.others.len().saturating_sub(REMEMBERED));
+        let back: Vec<(String, Fact)> = back;
+        self.observers = back.into_iter().map(|(_, fact)| fact).collect();
+    }
 }
 
 fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poison> {
@@ -40,13 +60,13 @@ fn fold(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &Event) -> Result<(), Poiso
             let mut known = before.unwrap_or_else(|| Known {
                 current: fingerprint.to_owned(),
                 observers: Vec::new(),
+                others: Vec::new(),
                 waits: Some("first_seen".to_owned()),
             });
             let moved = known.current != fingerprint;
             if moved {
                 // The change is the next entry of the same answer.
-                fingerprint.clone_into(&mut known.current);
-                known.observers.clear();
+                known.moved(fingerprint);
             }
             let observed = known.observers.iter().any(|fact| fact.text == seen.actor);
             if !observed && known.observers.len() < CITED {

@@ -71,7 +71,7 @@ const NAMES: &[&str] = &[
 pub(crate) static VIEW: View = View {
     name: "attention",
     question: "What needs somebody's attention, why, and who decides?",
-    version: 1,
+    version: 2,
     access: Access::Read,
     indexes: &[Index::State, Index::About, Index::Rank, Index::Until],
     order: Order::Ascending,
