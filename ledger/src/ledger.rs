@@ -72,7 +72,8 @@ pub struct Ledger {
     origin: Origin,
     paths: Paths,
     snapshots: Mutex<Snapshots>,
-    pub(crate) clock: Clock,
+    /// The writer's.
+    pub(crate) time: LedgerTime,
     pub(crate) published: Arc<Published>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
     stats: Arc<Stats>,
@@ -199,7 +200,7 @@ impl Ledger {
         let reader = Reader::open(&paths.store())?;
         let answered = Answered::open(&paths.index(), &reader, 0)?;
         let over = Over::open(&reader)?;
-        let mut time = LedgerTime::start(clock.clone(), None);
+        let time = LedgerTime::start(clock, None);
         let now = time.now();
         let fingerprints = store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?;
         let mut door = Door {
@@ -244,7 +245,7 @@ impl Ledger {
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.answered.add(Vec::new(), 1, opened.address);
-        Self::start(writer, lock, paths, 0, clock)
+        Self::start(writer, lock, paths, 0)
     }
 
     /// Opens a ledger: one writer, settings read back, the store compared with its anchor, an unsigned tail
@@ -296,7 +297,7 @@ impl Ledger {
             anchor.write(&head)?;
             trace.step(Step::Anchored { size });
         }
-        let time = LedgerTime::start(clock.clone(), Some(world.time));
+        let time = LedgerTime::start(clock, Some(world.time));
         let mut entropy = Entropy::default();
         // A new key would find nothing of what was handed out under the old one.
         let fingerprints = if world.leases.has_handed_out() {
@@ -327,10 +328,11 @@ impl Ledger {
             fingerprints: Arc::new(fingerprints),
             stats: Arc::default(),
         };
-        Self::start(writer, lock, paths, loaded.from, clock)
+        Self::start(writer, lock, paths, loaded.from)
     }
 
-    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64, clock: Clock) -> Result<Self> {
+    fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64) -> Result<Self> {
+        let time = writer.time.clone();
         let fingerprints = Arc::clone(&writer.fingerprints);
         let stats = Arc::clone(&writer.stats);
         let published = Arc::clone(&writer.published);
@@ -354,7 +356,7 @@ impl Ledger {
             origin,
             paths,
             snapshots,
-            clock,
+            time,
             published,
             fingerprints,
             stats,

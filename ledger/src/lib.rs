@@ -26,6 +26,7 @@ pub mod format;
 pub mod gate;
 mod ledger;
 pub mod limits;
+mod looked;
 mod preview;
 mod published;
 mod queue;

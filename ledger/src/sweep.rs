@@ -49,6 +49,12 @@ impl Ledger {
 
     /// The instant that a request would get now.
     pub fn now(&self) -> i64 {
-        self.look(|world| world.time).max(self.clock.wall())
+        self.time.now()
+    }
+
+    /// Why appending is stopped until somebody confirms what the clock shows, when it is.
+    pub fn clock_suspect(&self) -> Option<String> {
+        self.time.now();
+        self.time.check().err().map(|error| error.message)
     }
 }

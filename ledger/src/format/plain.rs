@@ -1,9 +1,39 @@
 //! What of a text could a terminal obey, or a reader be deceived by? It is escaped before a person sees it.
 
+/// What shows nothing, or something else than it is, by code point: Unicode's default ignorables, marks of direction,
+/// separators of lines, letters that are drawn blank, annotations, and what everybody draws as they like.
+const HIDDEN: [(u32, u32); 25] = [
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x2028, 0x2029),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xE000, 0xF8FF),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFFB),
+    (0x13430, 0x1343F),
+    (0x16FE4, 0x16FE4),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D159, 0x1D159),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+    (0xF0000, 0xFFFFD),
+    (0x10_0000, 0x10_FFFD),
+];
+
 fn is_hidden(c: char) -> bool {
+    let code = u32::from(c);
     c.is_control() && c != '\n'
-        || matches!(u32::from(c), 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE0FFF
-            | 0x061C | 0x180E | 0x2028 | 0x2029)
+        || code >= 0xAD && HIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&code))
 }
 
 fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> String {
@@ -14,7 +44,7 @@ fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> String {
     text.chars().map(escape).collect()
 }
 
-/// `text` with controls, bidi marks, zero-width characters and tags as `\u{..}`; lines stay lines.
+/// `text` with controls and whatever else is not seen for what it is as `\u{..}`; lines stay lines.
 pub fn printable(text: &str) -> String {
     escaped(text, is_hidden)
 }

@@ -10,6 +10,7 @@ mod lock;
 mod open;
 mod read;
 mod snapshot;
+mod space;
 mod watch;
 
 pub use anchor::Anchor;
@@ -25,4 +26,5 @@ pub use open::{PAGE_SIZE, check_library};
 pub(crate) use open::{create_schema, open_writer};
 pub use read::{Reader, Row, StoredEnded};
 pub(crate) use snapshot::{VERSION as SNAPSHOT_VERSION, load as load_snapshot, take as take_snapshot};
+pub use space::{SPACE_MIN, free_bytes};
 pub(crate) use watch::Watch;
