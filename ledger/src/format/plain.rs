@@ -53,3 +53,16 @@ pub fn printable(text: &str) -> String {
 pub fn one_line(text: &str) -> String {
     escaped(text, |c| c == '\n' || is_hidden(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_for_what_it_is_is_escaped_and_letters_are_not() {
+        for c in "\u{ad}\u{34f}\u{115f}\u{1160}\u{17b4}\u{202e}\u{200b}\u{2800}\u{3164}\u{fe0f}\u{ffa0}\u{fff9}\u{e000}\u{1d173}\u{e0041}\u{f0000}".chars() {
+            assert_eq!(one_line(&c.to_string()), format!("\\u{{{:x}}}", u32::from(c)));
+        }
+        assert_eq!(printable("Zoë, 한국어 日本\n§"), "Zoë, 한국어 日本\n§");
+    }
+}
