@@ -56,7 +56,7 @@ fn a_clock_that_jumped_is_said_and_keeps_nobody_from_reading() {
     // The token is of the time that was believed.
     server.get("/v1/me", &cast.founder).ok();
     assert_eq!(server.figure("chancery_clock_suspect", &cast.founder), 1);
-    let body = r#"{"scope": "/", "entity": "one", "args": {}}"#;
+    let body = r#"{"scope":"/","entity":{"id":"one"},"args":{}}"#;
     server.invoke("scope.create", &cast.founder, "clock", body).is(Code::ClockSuspect);
 }
 
@@ -72,7 +72,7 @@ fn what_is_asked_for_is_asked_for_as_it_can_be() {
     for (path, code, pointer) in [
         ("/v1/views/jobs?now=9007199254740992", Code::OutOfRange, "/query/now"),
         ("/v1/views/jobs?wait_ms=-1", Code::MalformedValue, "/query/wait_ms"),
-        ("/v1/entries?entity=y", Code::MalformedValue, "/query/entity"),
+        ("/v1/events?entity=y", Code::MalformedValue, "/query/entity"),
         ("/v1/entries?kind=%00", Code::MalformedValue, "/query/kind"),
         ("/v1/events?kind=jobs", Code::MalformedValue, "/query/kind"),
     ] {
