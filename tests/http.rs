@@ -27,6 +27,8 @@ mod reads;
 mod settings;
 #[path = "http/slow.rs"]
 mod slow;
+#[path = "http/standing.rs"]
+mod standing;
 #[path = "http/storm.rs"]
 mod storm;
 #[path = "http/stream.rs"]

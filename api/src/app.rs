@@ -66,10 +66,11 @@ impl App {
         let path = ledger.paths().views();
         let (told, folded) = watch::channel(Health::default());
         let tell = move |health: &Health| {
-            told.send_replace(health.clone());
+            let before = told.send_replace(health.clone());
+            say(&before, health);
         };
         let follower = Follower::start(&ledger, &path, VIEWS, Box::new(tell))?;
-        let views = Views::open(&path)?;
+        let views = follower.views();
         Ok(Self {
             ledger,
             limits,
@@ -148,6 +149,21 @@ impl App {
         }
         Ok(done)
     }
+}
+
+/// One line on stderr when the views come to stand still, and one when they go on.
+fn say(before: &Health, now: &Health) {
+    use std::io::Write as _;
+    let line = match (&before.stopped, &now.stopped) {
+        (Some((before, _)), Some((code, _))) if before == code => return,
+        (None, None) => return,
+        (_, Some((code, why))) => {
+            format!("warning[{code}]: the views stand still, and are tried again: {why}\n")
+        }
+        (Some(_), None) => "the views go on\n".to_owned(),
+    };
+    // Nobody may be there to read it.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Waits until the server stops.

@@ -5,9 +5,11 @@ use crate::call::{Call, Reply, json, text};
 use crate::frames::{Frame, PAGE};
 use crate::problem::Problem;
 use axum::http::StatusCode;
+use chancery_ledger::domains::KINDS;
 use chancery_ledger::format::encoding::{base64, hex};
 use chancery_ledger::format::entry;
 use chancery_ledger::format::ids::Scope;
+use chancery_ledger::format::plain::one_line;
 use chancery_ledger::format::tree::{leaf_hash, root_from_inclusion};
 use chancery_ledger::{Code, Error};
 use serde::Serialize;
@@ -37,8 +39,8 @@ impl Filter {
             authority: call.viewer()?.authority.clone(),
             scope: scope
                 .map_err(|error| Problem::at(Code::MalformedValue, "/query/scope", error.to_string()))?,
-            kind: call.query.get("kind").map(str::to_owned),
-            entity: call.query.get("entity").map(str::to_owned),
+            kind: call.query.get("kind").map(known_kind).transpose()?,
+            entity: call.query.get("entity").map(entity).transpose()?,
         })
     }
 
@@ -49,6 +51,27 @@ impl Filter {
             && self.scope.as_ref().is_none_or(|scope| scope.contains(&frame.scope))
             && self.kind.as_ref().is_none_or(kind)
             && self.entity.as_ref().is_none_or(|entity| frame.entity == *entity)
+    }
+}
+
+/// A kind of entry, or the domain of several.
+fn known_kind(text: &str) -> Result<String, Problem> {
+    let is = |kind: &&str| *kind == text || kind.split_once('.').is_some_and(|(domain, _)| domain == text);
+    if KINDS.iter().any(|kind| is(kind)) {
+        return Ok(text.to_owned());
+    }
+    let said = format!("there is no kind of entry `{}`", one_line(text));
+    let problem = Problem::at(Code::MalformedValue, "/query/kind", said);
+    Err(problem.hint("a kind is written `job.submitted`, all of a domain `job`"))
+}
+
+fn entity(text: &str) -> Result<String, Problem> {
+    match text.split_once('/') {
+        Some((kind, id)) if !kind.is_empty() && !id.is_empty() => Ok(text.to_owned()),
+        _ => {
+            let said = format!("`{}` is not `<kind>/<id>`", one_line(text));
+            Err(Problem::at(Code::MalformedValue, "/query/entity", said))
+        }
     }
 }
 
@@ -94,7 +117,7 @@ pub(crate) async fn list(call: Call) -> Reply {
         None => 0,
         Some(cursor) => after(app, cursor)?.unwrap_or(0),
     };
-    let limit = call.query.number("limit")?.unwrap_or(LIMIT.0).clamp(1, LIMIT.1);
+    let limit = call.query.some("limit")?.unwrap_or(LIMIT.0).clamp(1, LIMIT.1);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let size = app.size();
     let end = size.min(from.saturating_add(LOOKED_AT));

@@ -194,8 +194,23 @@ impl App {
                 "Entries that some view could not fold.",
                 signed(views.skipped),
             ),
-            ("chancery_view_stopped", "gauge", "1 once the fold has stopped.", {
+            ("chancery_view_stopped", "gauge", "1 while the views stand still.", {
                 i64::from(views.stopped.is_some())
+            }),
+            (
+                "chancery_view_failures_total",
+                "counter",
+                "How often something kept the views from being folded.",
+                signed(views.failures),
+            ),
+            (
+                "chancery_view_rebuilds_total",
+                "counter",
+                "How often the file of the views was set aside, and another begun.",
+                signed(views.rebuilds),
+            ),
+            ("chancery_clock_suspect", "gauge", "1 while the clock is not believed.", {
+                i64::from(self.ledger.clock_suspect().is_some())
             }),
             ("chancery_stream_clients", "gauge", "Open event streams.", sized(self.streams.len())),
             ("chancery_stream_frames_total", "counter", "Entries sent to streams.", signed(m.frames.get())),

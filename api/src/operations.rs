@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::Builder;
 
 /// Verifications that may run at once.
 const RUNNING: usize = 1;
@@ -71,6 +72,16 @@ impl Operation {
     }
 }
 
+/// One that somebody works at: once nobody does, it is done, whatever became of it.
+struct Done(Arc<Operation>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        let broken = || Err((Code::Internal, "the verification broke off".to_owned()));
+        let _ = self.0.outcome.get_or_init(broken);
+    }
+}
+
 impl Operations {
     pub(crate) fn new(most: usize) -> Self {
         Self { kept: Mutex::default(), most: most.max(1) }
@@ -126,20 +137,22 @@ pub(crate) async fn verify(call: Call) -> Reply {
         size: AtomicU64::new(call.app.size()),
         outcome: OnceLock::new(),
     })?;
-    let (paths, worked) = (call.app.ledger.paths().clone(), Arc::clone(&operation));
+    let (paths, worked) = (call.app.ledger.paths().clone(), Done(Arc::clone(&operation)));
     // Not on the server's own threads: it takes as long as it takes.
-    std::thread::spawn(move || {
+    let started = Builder::new().name("chancery-verify".to_owned()).spawn(move || {
         let how = How { threads: 1, ..How::default() };
         let report = verify_live(&paths, &trust, how, &mut |position, size| {
-            worked.position.store(position, Ordering::Relaxed);
-            worked.size.store(size, Ordering::Relaxed);
+            worked.0.position.store(position, Ordering::Relaxed);
+            worked.0.size.store(size, Ordering::Relaxed);
         });
         let written = report.map_err(|error| (error.code, error.message)).and_then(|report| {
             let broken = |error: serde_json::Error| (Code::Internal, error.to_string());
             serde_json::value::to_raw_value(&ReportJson::of(&report, false)).map_err(broken)
         });
-        let _ = worked.outcome.set(written);
+        let _ = worked.0.outcome.set(written);
     });
+    // What did not start was dropped, and is done: the next one may begin.
+    started.map_err(|error| Problem::new(Code::QueueFull, format!("no thread could be started: {error}")))?;
     json_with(StatusCode::ACCEPTED, &operation.told())
 }
 
@@ -148,4 +161,34 @@ pub(crate) async fn one(call: Call) -> Reply {
     let found = call.app.operations.find(call.param());
     let own = found.filter(|operation| operation.principal == viewer.principal);
     json(&own.ok_or_else(Problem::not_found)?.told())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(id: &str) -> Operation {
+        Operation {
+            id: id.to_owned(),
+            principal: "p".to_owned(),
+            position: AtomicU64::new(0),
+            size: AtomicU64::new(0),
+            outcome: OnceLock::new(),
+        }
+    }
+
+    #[test]
+    fn what_broke_off_is_done_and_blocks_nobody() {
+        let operations = Operations::new(4);
+        let first = operations.begin(operation("1")).ok().map(Done);
+        assert!(operations.begin(operation("2")).is_err(), "one runs");
+        let broke = std::thread::spawn(move || {
+            let _first = first;
+            std::panic::resume_unwind(Box::new("a panic"));
+        });
+        assert!(broke.join().is_err());
+        assert!(operations.begin(operation("3")).is_ok(), "the first is done");
+        let told = operations.find("1").map(|first| first.told().error.map(|failure| failure.code));
+        assert_eq!(told, Some(Some(Code::Internal)));
+    }
 }

@@ -61,6 +61,17 @@ impl Query {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter that is a number from 1 on: of rows or entries; no page is empty by wish.
+    pub(crate) fn some(&self, name: &str) -> Result<Option<u64>, Problem> {
+        match self.number(name)? {
+            Some(0) => {
+                let pointer = format!("/query/{name}");
+                Err(Problem::at(Code::OutOfRange, pointer, format!("`{name}` is 0, and begins with 1")))
+            }
+            other => Ok(other),
+        }
+    }
+
     /// A parameter that is a number.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };

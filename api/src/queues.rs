@@ -45,7 +45,7 @@ pub(crate) async fn blocked(call: Call) -> Reply {
 pub(crate) async fn items(call: Call) -> Reply {
     let queue: &'static Queue = attention::queue(call.param()).ok_or_else(Problem::not_found)?;
     let asking = Asking::of(&call).await?;
-    let limit = call.query.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit = call.query.some("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let token = call.query.get("page_token").map(str::to_owned);
     let make = move |asking: &Asking| {
         let page = asking.show(|show| {

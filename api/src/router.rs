@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
-use axum::http::{HeaderName, HeaderValue, Response, header};
+use axum::http::{HeaderName, HeaderValue, Response, Uri, header};
 use axum::routing::any;
 use chancery_ledger::Code;
 use chancery_ledger::format::encoding::hex;
@@ -68,11 +68,12 @@ async fn answer(app: Arc<App>, rows: Rows, params: Vec<String>, request: Request
     let who: Arc<OnceLock<String>> = Arc::default();
     let found = rows.iter().copied().find(|at| ROUTES.get(*at).is_some_and(|row| fits(row, method.as_str())));
     let framing = head::check(request.version(), request.uri(), request.headers());
-    let clear = framing.is_ok();
+    let (clear, long) = (framing.is_ok(), too_long(&app, request.uri()));
     let outcome = {
         let _counted = app.metrics.in_flight.hold();
         match found.and_then(|at| ROUTES.get(at)) {
             _ if !clear => framing.map(|()| Response::default()),
+            _ if long.is_some() => Err(long.unwrap_or_else(Problem::not_found)),
             Some(route) => handle(&app, route, params, request, peer, &who).await,
             None if rows.is_empty() => Err(Problem::not_found()),
             None => {
@@ -113,6 +114,13 @@ fn fits(route: &Route, method: &str) -> bool {
     route.method.as_str() == method || (route.method == Method::Get && method == "HEAD")
 }
 
+/// Path and query are bounded before anybody looks what they name.
+fn too_long(app: &App, uri: &Uri) -> Option<Problem> {
+    let (url, most) = (uri.path_and_query().map_or(0, |url| url.as_str().len()), app.limits.url_bytes);
+    let text = format!("path and query have {url} bytes, {most} are allowed");
+    (url as u64 > most).then(|| Problem::new(Code::UrlTooLong, text))
+}
+
 /// Headers that every answer has.
 fn finish(app: &App, response: &mut Response<Body>, id: &str) {
     let position = app.reference(app.size().saturating_sub(1));
@@ -136,11 +144,6 @@ async fn handle(
     who: &Arc<OnceLock<String>>,
 ) -> Reply {
     let (parts, body) = request.into_parts();
-    let url = parts.uri.path_and_query().map_or(0, |url| url.as_str().len());
-    if url as u64 > app.limits.url_bytes {
-        let text = format!("path and query have {url} bytes, {} are allowed", app.limits.url_bytes);
-        return Err(Problem::new(Code::UrlTooLong, text));
-    }
     let query = Query::parse(parts.uri.query(), route.query)?;
     // Before it has a turn: who sends slowly keeps nobody from theirs.
     let body = match route.method {

@@ -14,15 +14,27 @@ pub(crate) async fn health(_call: Call) -> Reply {
     Ok(text(StatusCode::OK, PLAIN, "ok\n"))
 }
 
-/// Whether requests are taken: not while it stops, and not once the writer has ended.
-pub(crate) fn is_ready(app: &App) -> bool {
-    !*app.closing.borrow() && !app.ledger.released().has_ended()
+/// Why not everything that is asked for is answered as it should be: it stops, the clock is not believed, or the views
+/// stand still. What does not need these is answered all the same.
+fn unready(app: &App) -> Option<Problem> {
+    if *app.closing.borrow() || app.ledger.released().has_ended() {
+        return Some(Problem::new(Code::NotReady, "the server is stopping"));
+    }
+    if let Some(why) = app.ledger.clock_suspect() {
+        return Some(Problem::new(Code::ClockSuspect, why));
+    }
+    let stopped = app.folded.borrow().stopped.clone();
+    stopped.map(|(code, _)| {
+        // Anybody may ask: paths and figures stay with those who may see them.
+        Problem::new(Code::NotReady, format!("the views stand still: {code}"))
+            .hint("what is asked of the ledger itself is answered; the server's stderr says more")
+    })
 }
 
 pub(crate) async fn ready(call: Call) -> Reply {
-    match is_ready(&call.app) {
-        true => Ok(text(StatusCode::OK, PLAIN, "ready\n")),
-        false => Err(Problem::new(Code::NotReady, "the server is stopping")),
+    match unready(&call.app) {
+        None => Ok(text(StatusCode::OK, PLAIN, "ready\n")),
+        Some(problem) => Err(problem),
     }
 }
 

@@ -71,7 +71,7 @@ impl Asking {
         reach(call).await?;
         let abilities = app.ledger.abilities(&viewer.principal);
         // Only deadlines are judged as of another instant: what stands in the rows is what stands there now.
-        let named = call.query.number("now")?.map(|now| i64::try_from(now).unwrap_or(i64::MAX));
+        let named = call.query.number("now")?.map(instant).transpose()?;
         let now = named.unwrap_or(viewer.now);
         Ok(Self { app, now, principal: viewer.principal.clone(), abilities, within })
     }
@@ -89,9 +89,10 @@ impl Asking {
 
     fn part(&self, position: u64, slot: u64) -> Result<Option<Part>, Poison> {
         let stored = self.app.read_here(|reader| reader.part(position, slot));
-        let stored = stored.map_err(|error| Poison::new(error.to_string()))?;
+        let stored = stored.map_err(|error| Poison::unread(&error))?;
         let Some(text) = stored.as_ref().and_then(|blob| blob.get(32..)) else { return Ok(None) };
-        json::parse_within(text, PART_DEPTH).map(Some).map_err(|error| Poison::new(error.to_string()))
+        let damaged = |error: json::JsonError| Poison::unread(&Error::damaged(error.to_string()));
+        json::parse_within(text, PART_DEPTH).map(Some).map_err(damaged)
     }
 
     /// What an answer depends on beside the ledger.
@@ -195,7 +196,8 @@ impl Asking {
 
 /// Whether the caller has what this tag stands for.
 fn has(call: &Call, tag: &str) -> Result<bool, Problem> {
-    let same = |one: &str| one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/");
+    let same =
+        |one: &str| one.trim() == "*" || one.trim().trim_start_matches("W/") == tag.trim_start_matches("W/");
     Ok(call.header("if-none-match")?.is_some_and(|known| known.split(',').any(same)))
 }
 
@@ -213,12 +215,18 @@ fn not_modified() -> Response<Body> {
     response
 }
 
+/// An instant that somebody names.
+fn instant(now: u64) -> Result<i64, Problem> {
+    let known = i64::try_from(now).ok().filter(|now| *now < 1 << 53);
+    known.ok_or_else(|| Problem::at(Code::OutOfRange, "/query/now", "`now` is over 2^53-1"))
+}
+
 /// Waits until the views have the position that the call names.
 async fn reach(call: &Call) -> Result<(), Problem> {
+    let wait = call.query.number("wait_ms")?.unwrap_or(WAIT_MS.0).min(WAIT_MS.1);
     let Some(cursor) = call.query.get("min_position") else { return Ok(()) };
     let app = &call.app;
     let Some(entries) = after(app, cursor)? else { return Ok(()) };
-    let wait = call.query.number("wait_ms")?.unwrap_or(WAIT_MS.0).min(WAIT_MS.1);
     let mut folded = app.folded.clone();
     let reached = folded.wait_for(|health| health.entries >= entries || health.stopped.is_some());
     match tokio::time::timeout(Duration::from_millis(wait), reached).await {
@@ -230,10 +238,10 @@ async fn reach(call: &Call) -> Result<(), Problem> {
     }
 }
 
-/// The rows that a call asks of a view.
-async fn rows(call: Call, view: &'static View, about: Option<String>) -> Reply {
+/// The rows that a call asks of a view; of something that must exist, when that is said.
+async fn rows(call: Call, view: &'static View, about: Option<String>, exists: bool) -> Reply {
     let asking = Asking::of(&call).await?;
-    let limit = call.query.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit = call.query.some("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let (state, token) =
         (call.query.get("state").map(str::to_owned), call.query.get("page_token").map(str::to_owned));
     let make = move |asking: &Asking| {
@@ -246,6 +254,10 @@ async fn rows(call: Call, view: &'static View, about: Option<String>) -> Reply {
             limit,
         };
         let page = asking.show(|show| asking.app.views.page(&ask, show))?;
+        // What is out of the reader's scope is not there.
+        if exists && page.items.is_empty() && !asking.app.views.knows(ask.about, &asking.within)? {
+            return Err(Problem::not_found());
+        }
         let mut members = vec![("view", Value::from(view.name)), ("items", Value::Array(page.items))];
         members.extend(page.next_page_token.map(|token| ("next_page_token", Value::String(token))));
         asking.told(&page.as_of, members)
@@ -298,7 +310,7 @@ pub(crate) async fn list(call: Call) -> Reply {
 
 pub(crate) async fn page(call: Call) -> Reply {
     let (view, about) = (of(&call)?, call.query.get("about").map(str::to_owned));
-    rows(call, view, about).await
+    rows(call, view, about, false).await
 }
 
 pub(crate) async fn row(call: Call) -> Reply {
@@ -339,10 +351,10 @@ pub(crate) async fn entity(call: Call) -> Reply {
 
 pub(crate) async fn timeline(call: Call) -> Reply {
     let (view, about) = (known("timeline")?, about(&call));
-    rows(call, view, Some(about)).await
+    rows(call, view, Some(about), false).await
 }
 
 pub(crate) async fn transcript(call: Call) -> Reply {
     let (view, about) = (of(&call)?, format!("job {}", call.param()));
-    rows(call, view, Some(about)).await
+    rows(call, view, Some(about), true).await
 }

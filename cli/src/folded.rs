@@ -59,13 +59,12 @@ pub(crate) fn fold(paths: &Paths, out: &Output) -> Result<Folded, Diagnostic> {
     let (reader, note) = released(paths)?;
     let head = note.checkpoint;
     let name = head.origin.name().to_owned();
-    let (path, elsewhere) = match Engine::open(&paths.views(), &name, VIEWS) {
-        Ok(mut engine) => {
-            catch_up(&mut engine, &reader, &head, out)?;
-            (paths.views(), None)
-        }
+    let folded = Engine::open(&paths.views(), &name, VIEWS)
+        .and_then(|mut engine| catch_up(&mut engine, &reader, &head, out));
+    let (path, elsewhere) = match folded {
+        Ok(()) => (paths.views(), None),
         Err(error) if error.code == Code::Locked => (paths.views(), None),
-        Err(error) if error.code == Code::Io => {
+        Err(error) if matches!(error.code, Code::Io | Code::StorageFull) => {
             let elsewhere = Elsewhere::new()?;
             build_to(&elsewhere.file(), &name, VIEWS, &reader, head.size, out)?;
             (elsewhere.file(), Some(elsewhere))
@@ -121,11 +120,11 @@ impl Folded {
 
     /// Runs `with` with what somebody who reads the files is shown rows with.
     pub(crate) fn show<T>(&self, now: i64, with: impl FnOnce(&Show<'_>) -> T) -> T {
-        let broken = |error: String| Poison::new(error);
+        let damaged = |error: String| Poison::unread(&Error::damaged(error));
         let part = |position: u64, slot: u64| {
-            let blob = self.reader.part(position, slot).map_err(|error| broken(error.to_string()))?;
+            let blob = self.reader.part(position, slot).map_err(|error| Poison::unread(&error))?;
             let Some(text) = blob.as_deref().and_then(|blob| blob.get(32..)) else { return Ok(None) };
-            json::parse(text).map(Some).map_err(|error| broken(error.to_string()))
+            json::parse(text).map(Some).map_err(|error| damaged(error.to_string()))
         };
         with(&Show { now, principal: None, abilities: None, part: &part })
     }

@@ -1,6 +1,7 @@
 //! May somebody look? The same gate as for everything else, on the published world; a yes leaves no entry. SPEC 10.23.
 
 use crate::code::Code;
+use crate::domains::World;
 use crate::domains::door::minute_of;
 use crate::door::{self, Conflict};
 use crate::error::Result;
@@ -10,6 +11,7 @@ use crate::format::hash::IDEMPOTENCY;
 use crate::format::ids::{IdempotencyKey, Scope};
 use crate::gate::{self, Request, Role, Verdict};
 use crate::ledger::Ledger;
+use crate::looked::with_store;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -72,7 +74,7 @@ impl Ledger {
     pub fn admit(&self, request: &mut Request) -> Result<Admission> {
         let now = self.now();
         let (caller, found) = {
-            let looked = self.look(|world| -> Result<_> {
+            let look = |sources: &Sources<'_>, world: &World| -> Result<_> {
                 let caller = match door::authenticate(world, self.origin(), request, now) {
                     Ok(caller) => caller,
                     Err(conflict) => return Ok(Err(conflict)),
@@ -80,7 +82,7 @@ impl Ledger {
                 // A read names nothing that could have ended but its scope.
                 let ended = |kind: &str, id: &str| match world.scope_is_open(&request.scope) {
                     true => Ok(None),
-                    false => self.reader()?.ending(kind, id),
+                    false => (sources.ended)(kind, id),
                 };
                 let sources = Sources { ended: &ended, part: &|_, _| Ok(None) };
                 let facts = facts::gather(world, request, &caller.principal, None, &sources)?;
@@ -103,7 +105,9 @@ impl Ledger {
                     Verdict::Hold(_) => Err((Code::ConfirmationRequired, "reads are not held".to_owned())),
                 };
                 Ok(Ok((caller, found)))
-            })?;
+            };
+            // The disk is read while nobody waits for the world.
+            let looked = with_store(&|| self.reader(), |sources| self.look(|world| look(sources, world)))?;
             match looked {
                 Ok(looked) => looked,
                 Err(conflict) => return Ok(Admission::Conflict(conflict)),

@@ -2,8 +2,8 @@
 
 use crate::code::Code;
 use crate::error::{Error, Result};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Difference between the progress of both clocks that stops appending, in milliseconds.
@@ -75,10 +75,16 @@ impl Clock {
     }
 }
 
-/// Ledger time: never backwards, and stopped when the two clocks disagree.
-#[derive(Debug)]
+/// Ledger time: never backwards, and stopped when the two clocks disagree. One for all who hold it: whoever looks first
+/// sees a jump, and then everybody does.
+#[derive(Debug, Clone)]
 pub(crate) struct LedgerTime {
     clock: Clock,
+    state: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
     last: i64,
     wall: i64,
     monotonic: i64,
@@ -93,7 +99,12 @@ impl LedgerTime {
         let behind = last.map_or(0, |last| last.saturating_sub(confirmed).saturating_sub(wall));
         let suspect = (behind > BEHIND_MS)
             .then(|| format!("the wall clock is {} s earlier than the last entry allows", behind / 1000));
-        Self { clock, last: last.unwrap_or(0), wall, monotonic, suspect }
+        let kept = Kept { last: last.unwrap_or(0), wall, monotonic, suspect };
+        Self { clock, state: Arc::new(Mutex::new(kept)) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the wall clock shows.
@@ -102,34 +113,36 @@ impl LedgerTime {
     }
 
     /// The instant for what is decided now, never before the last one.
-    pub(crate) fn now(&mut self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
+        let mut kept = self.kept();
         let (wall, monotonic) = (self.clock.wall(), self.clock.monotonic());
-        let jump = (wall - self.wall) - (monotonic - self.monotonic);
-        if jump.abs() > JUMP_MS && self.suspect.is_none() {
-            self.suspect = Some(format!("the wall clock jumped by {} s", jump / 1000));
+        let jump = (wall - kept.wall) - (monotonic - kept.monotonic);
+        if jump.abs() > JUMP_MS && kept.suspect.is_none() {
+            kept.suspect = Some(format!("the wall clock jumped by {} s", jump / 1000));
         }
-        let elapsed = (monotonic - self.monotonic).max(0);
-        let now = if self.suspect.is_some() { self.last + elapsed } else { wall.max(self.last + elapsed) };
-        if self.suspect.is_none() {
-            self.wall = wall;
+        let elapsed = (monotonic - kept.monotonic).max(0);
+        let now = if kept.suspect.is_some() { kept.last + elapsed } else { wall.max(kept.last + elapsed) };
+        if kept.suspect.is_none() {
+            kept.wall = wall;
         }
-        self.monotonic = monotonic;
-        self.last = self.last.max(now);
-        self.last
+        kept.monotonic = monotonic;
+        kept.last = kept.last.max(now);
+        kept.last
     }
 
     /// An error while appending is stopped.
     pub(crate) fn check(&self) -> Result<()> {
-        match &self.suspect {
+        match &self.kept().suspect {
             Some(why) => Err(Error::new(Code::ClockSuspect, why.clone())),
             None => Ok(()),
         }
     }
 
     /// The operator confirmed what the wall clock shows.
-    pub(crate) fn confirm(&mut self) {
-        self.suspect = None;
-        self.wall = self.clock.wall();
-        self.monotonic = self.clock.monotonic();
+    pub(crate) fn confirm(&self) {
+        let mut kept = self.kept();
+        kept.suspect = None;
+        kept.wall = self.clock.wall();
+        kept.monotonic = self.clock.monotonic();
     }
 }

@@ -170,7 +170,7 @@ impl Ledger {
         let reader = Reader::open(&paths.store())?;
         let answered = Answered::open(&paths.index(), &reader, 0, bounds.unindexed)?;
         let over = Over::open(&reader)?;
-        let mut time = LedgerTime::start(clock.clone(), None, 0);
+        let time = LedgerTime::start(clock, None, 0);
         let now = time.now();
         let fingerprints = store::open_fingerprint_key(&paths.fingerprint_key(), &mut entropy)?;
         let mut door = Door {
@@ -219,7 +219,7 @@ impl Ledger {
         };
         writer.make_durable(0, std::slice::from_ref(&opened))?;
         writer.answered.add(Vec::new(), 1, opened.address)?;
-        let begun = Self::start(writer, lock, paths.clone(), 0, clock)?;
+        let begun = Self::start(writer, lock, paths.clone(), 0)?;
         made.whole = true;
         Ok(begun)
     }

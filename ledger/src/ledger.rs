@@ -71,7 +71,8 @@ pub struct Ledger {
     origin: Origin,
     paths: Paths,
     snapshots: Mutex<Snapshots>,
-    pub(crate) clock: Clock,
+    /// The writer's.
+    pub(crate) time: LedgerTime,
     pub(crate) published: Arc<Published>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
     stats: Arc<Stats>,
@@ -190,7 +191,7 @@ impl Ledger {
             anchor.write(&head)?;
             trace.step(Step::Anchored { size });
         }
-        let time = LedgerTime::start(clock.clone(), Some(world.time), world.behind);
+        let time = LedgerTime::start(clock, Some(world.time), world.behind);
         let mut entropy = Entropy::default();
         // A new key would find nothing of what was handed out under the old one.
         let fingerprints = if world.leases.has_handed_out() {
@@ -223,16 +224,11 @@ impl Ledger {
             fingerprints: Arc::new(fingerprints),
             stats: Arc::default(),
         };
-        Self::start(writer, lock, paths, loaded.from, clock)
+        Self::start(writer, lock, paths, loaded.from)
     }
 
-    pub(crate) fn start(
-        writer: Writer,
-        lock: Lock,
-        paths: Paths,
-        snapshot: u64,
-        clock: Clock,
-    ) -> Result<Self> {
+    pub(crate) fn start(writer: Writer, lock: Lock, paths: Paths, snapshot: u64) -> Result<Self> {
+        let time = writer.time.clone();
         let fingerprints = Arc::clone(&writer.fingerprints);
         let stats = Arc::clone(&writer.stats);
         let published = Arc::clone(&writer.published);
@@ -256,7 +252,7 @@ impl Ledger {
             origin,
             paths,
             snapshots,
-            clock,
+            time,
             published,
             fingerprints,
             stats,

@@ -27,6 +27,7 @@ pub mod format;
 pub mod gate;
 mod ledger;
 pub mod limits;
+mod looked;
 mod over;
 mod preview;
 mod published;

@@ -2,12 +2,13 @@
 
 use crate::answer::Effect;
 use crate::code::Code;
-use crate::domains;
+use crate::domains::{self, World};
 use crate::door::{self, Answered, Conflict};
 use crate::error::Result;
 use crate::facts::{self, Sources};
 use crate::gate::{self, Found, Request};
 use crate::ledger::Ledger;
+use crate::looked::with_store;
 use serde::Serialize;
 
 /// What the gate and the domain would say now.
@@ -43,18 +44,13 @@ pub struct CheckSeen {
 impl Ledger {
     /// What the answer would be; nothing is appended, no number is consumed, no secret is drawn.
     pub fn preview(&self, request: &Request) -> Result<std::result::Result<Preview, Conflict>> {
-        let (now, reader) = (self.now(), self.reader()?);
-        let wall = self.clock.wall();
-        self.look(|world| {
+        let (now, wall) = (self.now(), self.time.wall());
+        let look = |sources: &Sources<'_>, world: &World| {
             let caller = match door::authenticate(world, self.origin(), request, now) {
                 Ok(caller) => caller,
                 Err(conflict) => return Ok(Err(conflict)),
             };
-            let sources = Sources {
-                ended: &|kind, id| reader.ending(kind, id),
-                part: &|position, slot| reader.part(position, slot),
-            };
-            let facts = facts::gather(world, request, &caller.principal, None, &sources)?;
+            let facts = facts::gather(world, request, &caller.principal, None, sources)?;
             let checks = gate::explain(world, &facts, request, &caller, now);
             let checks =
                 checks.into_iter().map(|(check, found)| CheckSeen { name: check.name, found: word(&found) });
@@ -72,7 +68,8 @@ impl Ledger {
                 risk: domains::risk(world, request).as_str(),
                 position: world.position,
             }))
-        })
+        };
+        with_store(&|| self.reader(), |sources| self.look(|world| look(sources, world)))
     }
 }
 

@@ -50,6 +50,12 @@ impl Ledger {
     /// The present as readers see it: the wall clock, and never before the last durable entry. The writer's own instants
     /// are never behind it by more than its clock was ahead, for it follows the monotonic clock as well.
     pub fn now(&self) -> i64 {
-        self.look(|world| world.time).max(self.clock.wall())
+        self.time.now()
+    }
+
+    /// Why appending is stopped until somebody confirms what the clock shows, when it is.
+    pub fn clock_suspect(&self) -> Option<String> {
+        self.time.now();
+        self.time.check().err().map(|error| error.message)
     }
 }

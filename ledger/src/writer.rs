@@ -21,14 +21,12 @@ use crate::published::{Counted, Published};
 use crate::queue::{Queue, Reply, Waiting};
 use crate::released::Released;
 use crate::stats::Stats;
-use crate::store::{self, Anchor, Answered, Batch, EndedRow, Marker, Paths, Reader, Wal, Watch};
+use crate::store::{self, Anchor, Answered, Batch, EndedRow, Marker, Paths, Reader, SPACE_MIN, Wal, Watch};
 use crate::trace::{Point, Step, Tracer};
 use crate::{door, facts, relay};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Free bytes below which only what reduces risk is taken.
-const SPACE_MIN: u64 = 16 << 20;
 /// Free bytes below which the reserve file is given back.
 const SPACE_LAST: u64 = 4 << 20;
 
@@ -583,8 +581,7 @@ enum Prior {
 
 /// Free bytes on the ledger's disk; gives the reserve back when they run out.
 pub(crate) fn free_space(paths: &Paths) -> Option<u64> {
-    let stat = rustix::fs::statvfs(&paths.dir).ok()?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let free = store::free_bytes(&paths.dir)?;
     if free < SPACE_LAST {
         let _ = std::fs::remove_file(paths.reserve());
     }

@@ -1,8 +1,10 @@
 //! What does a view say? Rows of one read transaction, with the position and head that they were folded from.
 
 use crate::show::Show;
+use crate::standing::Standing;
 use crate::store::{self, Cursor, Filter};
 use crate::view::{NOTE, Poison, Row, View};
+use crate::views::view;
 use chancery_ledger::format::canonical::to_bytes;
 use chancery_ledger::format::encoding::{base64_url, hex, unbase64_url};
 use chancery_ledger::format::hash::PAGE;
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rows of a page, unless it is said otherwise.
 pub const PAGE_ROWS: usize = 20;
@@ -27,7 +29,10 @@ pub const COLUMNS: [&str; 5] = ["key", "state", "about", "scope", "changed"];
 #[derive(Debug)]
 pub struct Views {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    /// Which file stands there.
+    file: Arc<Standing>,
+    /// Connections to it, and which file it was when they were opened.
+    idle: Mutex<(u64, Vec<Connection>)>,
     /// What is known of a view without a look at the file, by its name.
     known: Mutex<HashMap<&'static str, Known>>,
 }
@@ -152,29 +157,56 @@ fn short(text: &str) -> String {
     hex(PAGE.digest(text.as_bytes()).0.first_chunk::<16>().unwrap_or(&[0; 16]))
 }
 
-fn broken(view: &View, poison: &Poison) -> Error {
-    Error::new(Code::ViewBuilding, format!("view `{}`: {}", view.name, poison.reason()))
+/// Why a row cannot be shown: it is of an older version, or what it is read from failed, or we did.
+fn broken(view: &View, at: &Cursor, poison: &Poison) -> Error {
+    let code = match poison.fault() {
+        _ if at.version != view.version => Code::ViewBuilding,
+        Some(fault) => fault.code,
+        None => Code::Internal,
+    };
+    Error::new(code, format!("view `{}`: {}", view.name, poison.reason()))
 }
 
 impl Views {
     /// The views of a file that an engine has opened before.
     pub fn open(path: &Path) -> Result<Self> {
         let first = store::open_reader(path)?;
-        Ok(Self { path: path.to_owned(), idle: Mutex::new(vec![first]), known: Mutex::default() })
+        let idle = Mutex::new((0, vec![first]));
+        Ok(Self { path: path.to_owned(), file: Arc::default(), idle, known: Mutex::default() })
+    }
+
+    /// Those of a file that somebody follows, who mends what its readers find damaged.
+    pub(crate) fn followed(path: &Path, file: Arc<Standing>) -> Self {
+        Self { path: path.to_owned(), file, idle: Mutex::default(), known: Mutex::default() }
     }
 
     /// Runs `read` in one read transaction.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let conn = match idle {
-            Some(conn) => conn,
-            None => store::open_reader(&self.path)?,
-        };
-        store::begin_read(&conn)?;
-        let done = read(&conn);
-        store::end_read(&conn)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-        done
+        let file = self.file.now()?;
+        let done = self.connection(file).and_then(|conn| {
+            store::begin_read(&conn)?;
+            let done = read(&conn)?;
+            store::end_read(&conn)?;
+            Ok((conn, done))
+        });
+        // A connection on which something failed is not used again.
+        let (conn, done) = done.map_err(|error| self.file.judge(file, error))?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.0 == file {
+            idle.1.push(conn);
+        }
+        Ok(done)
+    }
+
+    /// A connection to this file; those to one that stood there before are closed.
+    fn connection(&self, file: u64) -> Result<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.0 != file {
+            *idle = (file, Vec::new());
+        }
+        let kept = idle.1.pop();
+        drop(idle);
+        kept.map_or_else(|| store::open_reader(&self.path), Ok)
     }
 
     pub(crate) fn live(conn: &Connection, view: &View) -> Result<Cursor> {
@@ -222,6 +254,17 @@ impl Views {
         self.read(|conn| page_of(conn, ask, show))
     }
 
+    /// Whether there is something, `<kind> <id>`, in a scope or below.
+    pub fn knows(&self, about: Option<&str>, within: &Scope) -> Result<bool> {
+        let filter = Filter { within, about, state: None, after: None, limit: 1 };
+        let lost = || Error::new(Code::Internal, "there is no view of what there is");
+        let entities = view("entities").ok_or_else(lost)?;
+        self.read(|conn| {
+            let at = Self::live(conn, entities)?;
+            Ok(!store::page(conn, entities, &at, &filter)?.is_empty())
+        })
+    }
+
     /// The row of a key, when it is in a scope or below.
     pub fn row(
         &self,
@@ -234,7 +277,7 @@ impl Views {
             let at = Self::live(conn, view)?;
             let row = store::find(conn, &at, key)?.filter(|row| !row.key.starts_with(NOTE));
             let row = row.filter(|row| Scope::parse(&row.scope).is_ok_and(|scope| within.contains(&scope)));
-            let value = row.map(|row| item(view, &row, show)).transpose()?;
+            let value = row.map(|row| item(view, &at, &row, show)).transpose()?;
             Ok((AsOf::from(at), value))
         })
     }
@@ -267,13 +310,13 @@ pub(crate) fn page_of(conn: &Connection, ask: &Ask<'_>, show: &Show<'_>) -> Resu
     let next =
         rows.last().filter(|_| more).map(|last| Token { asked, key: last.key.clone(), rank: last.rank });
     let next = next.and_then(|token| to_bytes(&token).ok()).map(|text| base64_url(&text));
-    let items = rows.iter().map(|row| item(ask.view, row, show)).collect::<Result<Vec<Value>>>()?;
+    let items = rows.iter().map(|row| item(ask.view, &at, row, show)).collect::<Result<Vec<Value>>>()?;
     Ok(Page { as_of: AsOf::from(at), items, next_page_token: next })
 }
 
 /// A row as a reader gets it: its columns, and what the view shows of it.
-pub(crate) fn item(view: &View, row: &Row, show: &Show<'_>) -> Result<Value> {
-    let shown = (view.show)(row, show).map_err(|poison| broken(view, &poison))?;
+pub(crate) fn item(view: &View, at: &Cursor, row: &Row, show: &Show<'_>) -> Result<Value> {
+    let shown = (view.show)(row, show).map_err(|poison| broken(view, at, &poison))?;
     let mut members = Map::new();
     for (name, value) in [
         ("key", Value::from(row.key.as_str())),

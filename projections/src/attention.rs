@@ -216,13 +216,13 @@ fn summary(conn: &Connection, reader: Reader<'_>) -> Result<Vec<Value>> {
                 within: reader.within,
                 about: None,
                 state: Some(queue.name),
-                after: Some((rank - 1, "")),
+                after: Some((rank.saturating_sub(1), "")),
                 limit: 1,
             };
             if let (Some(row), Value::Object(members)) =
                 (store::page(conn, &ATTENTION, &at, &filter)?.first(), &mut one)
             {
-                let shown = crate::ask::item(&ATTENTION, row, reader.show)?;
+                let shown = crate::ask::item(&ATTENTION, &at, row, reader.show)?;
                 members.insert("oldest".to_owned(), brief(&shown));
             }
         }

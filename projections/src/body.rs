@@ -74,7 +74,7 @@ impl Body {
             return Ok(value);
         }
         let value = serde_json::from_str(&self.text()?);
-        value.map(Arc::new).map_err(|error| Poison::new(error.to_string()))
+        value.map(Arc::new).map_err(|error| Poison::damaged(error.to_string()))
     }
 
     /// The value, which is at hand from now on.

@@ -4,15 +4,15 @@ use crate::letters::{self, Letter};
 use crate::overlay::Overlay;
 use crate::rows::Rows;
 use crate::seen::{Seen, see};
-use crate::store::{Cursor, Table, Writer};
+use crate::store::{Cursor, Table, Writer, set_aside};
 use crate::view::{Poison, View};
 use chancery_ledger::format::checkpoint::Checkpoint;
 use chancery_ledger::format::encoding::hex;
 use chancery_ledger::format::hash::Digest;
-use chancery_ledger::store::{Lock, Reader};
+use chancery_ledger::store::{Lock, Reader, SPACE_MIN, free_bytes};
 use chancery_ledger::{Code, Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Entries of one batch.
 pub const BATCH: u64 = 1024;
@@ -30,9 +30,15 @@ const FULL: usize = 12 << 20;
 /// Bytes of a dead letter that is not written yet, about.
 const LETTER: usize = 256;
 
+/// Free bytes below which nothing is folded: what the ledger keeps for what reduces risk, and what one batch writes.
+const SPARE: u64 = SPACE_MIN + (8 << 20);
+/// What a transaction of many batches writes beyond that, with its log.
+const FAR_SPARE: u64 = 48 << 20;
+
 /// What folds.
 #[derive(Debug)]
 pub struct Engine {
+    path: PathBuf,
     writer: Writer,
     views: &'static [&'static View],
     /// The cursor of the build that is folded of each view, in the order of the views.
@@ -41,6 +47,8 @@ pub struct Engine {
     overlays: Vec<Overlay>,
     /// Whether each has its indexes, in the same order; what is folded from far behind gets them at its end.
     indexed: Vec<bool>,
+    /// Bytes that a batch leaves free on the disk: they are the ledger's.
+    spare: u64,
     /// Nobody else folds into this file.
     _lock: Lock,
 }
@@ -58,24 +66,32 @@ impl Engine {
     /// Opens the views' file: a view that it does not have in this version is built, beside the one that is read when
     /// there is an older one; what no view is asked for any more is dropped. Who folds already is not disturbed.
     pub fn open(path: &Path, ledger: &str, views: &'static [&'static View]) -> Result<Self> {
-        let lock = Lock::take(&path.with_extension("lock")).map_err(|error| match error.code {
-            Code::Locked => {
-                let text = format!("another process folds the views: `{}` is its", path.display());
-                Error::new(Code::Locked, text)
-            }
-            _ => error,
-        })?;
+        Self::under(take(path)?, path, ledger, views)
+    }
+
+    /// Opens a new file, and keeps what stood there before beside it, as `projections.damaged`.
+    pub(crate) fn open_anew(path: &Path, ledger: &str, views: &'static [&'static View]) -> Result<Self> {
+        let lock = take(path)?;
+        room(path, SPARE)?;
+        set_aside(path)?;
+        Self::under(lock, path, ledger, views)
+    }
+
+    fn under(lock: Lock, path: &Path, ledger: &str, views: &'static [&'static View]) -> Result<Self> {
+        room(path, SPARE)?;
         let writer = Writer::open(path, ledger)?;
         let known = writer.cursors()?;
         let has = |view: &View| known.iter().any(|c| c.view == view.name && c.version == view.version);
         // What could not be folded is found again only where everything is folded again.
         let all = !known.is_empty() && views.iter().any(|view| view.name == letters::VIEW.name && !has(view));
         let mut engine = Self {
+            path: path.to_owned(),
             writer,
             views,
             cursors: Vec::new(),
             overlays: Vec::new(),
             indexed: Vec::new(),
+            spare: SPARE,
             _lock: lock,
         };
         for view in views {
@@ -189,6 +205,7 @@ impl Engine {
         let others = self.cursors.iter().filter(|cursor| cursor.live == live && cursor.entries > from);
         let next = others.map(|cursor| cursor.entries).min().unwrap_or(u64::MAX);
         let far = head.size - from > BATCH * FAR;
+        room(&self.path, if far { self.spare + FAR_SPARE } else { self.spare })?;
         let most = if far { BATCH * TOGETHER } else { BATCH };
         let to = next.min(head.size).min(from + most);
         let group: Vec<usize> =
@@ -237,9 +254,8 @@ impl Engine {
             return Err(Error::new(
                 Code::ViewsDamaged,
                 format!(
-                    "view `{}` was folded from another entry {} than the ledger has",
-                    other.view,
-                    from - 1
+                    "view `{}` was folded from other entries than the {from} that the ledger begins with",
+                    other.view
                 ),
             ));
         }
@@ -260,7 +276,7 @@ impl Engine {
                         time = seen.time;
                         let each = views.iter().zip(&tables).zip(&mut overlays).zip(&mut cursors);
                         for (((view, table), overlay), cursor) in each {
-                            match fold_one(writer, table, view, overlay, seen) {
+                            match fold_one(writer, table, view, overlay, seen)? {
                                 Ok(()) if overlay.keep() => cursor.changed = position,
                                 Ok(()) => {}
                                 Err(poison) => {
@@ -330,6 +346,30 @@ impl Engine {
     }
 }
 
+fn take(path: &Path) -> Result<Lock> {
+    Lock::take(&path.with_extension("lock")).map_err(|error| match error.code {
+        Code::Locked => {
+            let text = format!("another process folds the views: `{}` is its", path.display());
+            Error::new(Code::Locked, text)
+        }
+        _ => error,
+    })
+}
+
+/// Views can be folded later; a kill switch cannot be engaged later.
+fn room(path: &Path, spare: u64) -> Result<()> {
+    let free = path.parent().and_then(free_bytes).unwrap_or(u64::MAX);
+    if free >= spare {
+        return Ok(());
+    }
+    let text = format!(
+        "{} MiB are free where the views stand, of which the ledger keeps {}: they stay as they are",
+        free >> 20,
+        spare >> 20
+    );
+    Err(Error::new(Code::StorageFull, text))
+}
+
 /// Bytes of rows that are at hand, over all views.
 fn held(all: &[Overlay]) -> usize {
     all.iter().map(Overlay::bytes).sum()
@@ -355,14 +395,18 @@ fn fold_one(
     view: &View,
     overlay: &mut Overlay,
     seen: &Seen<'_>,
-) -> std::result::Result<(), Poison> {
+) -> Result<std::result::Result<(), Poison>> {
     if let Some(why) = seen.unread {
-        return Err(Poison::new(format!("`{}` cannot be read: {why}", seen.kind)));
+        return Ok(Err(Poison::new(format!("`{}` cannot be read: {why}", seen.kind))));
     }
     let load = |key: &str| writer.load(table, key);
     let mut rows = Rows::new(overlay, &load);
     match catch_unwind(AssertUnwindSafe(|| (view.fold)(&mut rows, seen))) {
-        Ok(done) => done,
-        Err(_) => Err(Poison::new(format!("the fold of `{}` broke an assertion", seen.kind))),
+        // Only the entry makes a dead letter; with anything else the batch is as if it had not begun.
+        Ok(done) => match done.as_ref().err().and_then(Poison::fault) {
+            Some(fault) => Err(fault),
+            None => Ok(done),
+        },
+        Err(_) => Ok(Err(Poison::new(format!("the fold of `{}` broke an assertion", seen.kind)))),
     }
 }

@@ -82,7 +82,7 @@ fn show(row: &Row, _: &Show<'_>) -> std::result::Result<Value, Poison> {
 }
 
 fn broken(poison: &Poison) -> Error {
-    Error::new(Code::ViewsDamaged, poison.reason().to_owned())
+    poison.fault().unwrap_or_else(|| Error::new(Code::ViewsDamaged, poison.reason()))
 }
 
 /// Writes them into the table of the letters. In the same commit as what was folded.

@@ -20,6 +20,7 @@ mod overlay;
 mod rows;
 mod seen;
 mod show;
+mod standing;
 mod store;
 mod view;
 pub mod views;

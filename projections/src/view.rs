@@ -157,7 +157,7 @@ impl Row {
 
     /// The body as it is stored.
     pub(crate) fn text(&self) -> Result<Cow<'_, str>, Error> {
-        let unwritten = |poison: Poison| Error::new(Code::ViewsDamaged, poison.of(&self.key).0);
+        let unwritten = |poison: Poison| Error::new(Code::ViewsDamaged, poison.of(&self.key).reason);
         self.body.text().map_err(unwritten)
     }
 
@@ -182,21 +182,40 @@ pub(crate) fn note(key: &str) -> String {
 
 /// Why an entry cannot be folded into a view, or a row not be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Poison(String);
+pub struct Poison {
+    reason: String,
+    /// With which code, when neither the entry nor the row is to blame but what they are read from.
+    fault: Option<Code>,
+}
 
 impl Poison {
     /// With a reason in a sentence; the same cause gives the same sentence.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+        Self { reason: reason.into(), fault: None }
+    }
+
+    /// What is needed could not be read: tried again, it may be.
+    pub fn unread(error: &Error) -> Self {
+        Self { reason: error.to_string(), fault: Some(error.code) }
+    }
+
+    /// What stands in the file of the views is not what was written there.
+    pub(crate) fn damaged(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), fault: Some(Code::ViewsDamaged) }
     }
 
     /// Of the row of this key.
     pub(crate) fn of(self, key: &str) -> Self {
-        Self(format!("row `{key}`: {}", self.0))
+        Self { reason: format!("row `{key}`: {}", self.reason), ..self }
     }
 
     /// The reason.
     pub fn reason(&self) -> &str {
-        &self.0
+        &self.reason
+    }
+
+    /// The failure that it is, when neither the entry nor the row is to blame.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        self.fault.map(|code| Error::new(code, self.reason.clone()))
     }
 }

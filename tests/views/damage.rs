@@ -93,6 +93,75 @@ fn a_file_that_is_not_this_ledgers_is_refused() {
     assert_eq!(site.verdict(), (0, "authentic".to_owned()), "the views are no part of the record");
 }
 
+/// Observes every host under another key: each fold reads a row that stands in the file.
+fn observe_again(site: &Site) {
+    let other = |text: String, n: u64| text.replace(&format!("h{}.", 100 + n), &format!("h{n}."));
+    std::fs::write(site.path("hosts"), (0..40).fold(known_hosts(100, 40), other)).expect("written");
+    site.must(&["import", "known-hosts", "hosts", "--scope", "/acme"]);
+}
+
+#[test]
+fn a_row_that_is_not_of_its_form_is_no_dead_letter() {
+    let site = site();
+    observe_again(&site);
+    edit(&site, "UPDATE view_host_keys_1_0 SET body = 'x' WHERE key LIKE '% ssh-ed25519:h7.%'");
+    site.refused(5, Code::ViewsDamaged.as_str(), &["view", "host_keys"]);
+    // Nothing of the batch was kept: with its row again, the view is what the ledger says.
+    let conn = Connection::open(site.path("l/projections.db")).expect("the views");
+    let skipped: i64 =
+        conn.query_row("SELECT sum(skipped) FROM cursor", [], |row| row.get(0)).expect("a number");
+    assert_eq!(skipped, 0, "an entry was given up");
+}
+
+#[test]
+fn no_cursor_is_believed_that_cannot_be() {
+    let site = site();
+    for (set, back) in [
+        ("entries = -1", "entries = 1"),
+        ("entries = 0", "entries = 1"),
+        ("skipped = -1", "skipped = 0"),
+        ("changed = -5", "changed = 0"),
+        ("head_size = -1", "head_size = 0"),
+        ("build = 4294967295", "build = 0"),
+        ("version = -1", "version = 1"),
+        ("view = 'jobs; DROP TABLE meta'", "view = 'jobs'"),
+    ] {
+        let copy = site.copy();
+        let (column, _) = set.split_once(" = ").expect("a column");
+        edit(&copy, &format!("UPDATE cursor SET {set} WHERE view = 'jobs'"));
+        let ran = copy.run(&["view", "jobs"]);
+        assert_eq!(
+            (ran.code, crate::harness::site::code(&ran).as_str()),
+            (5, Code::ViewsDamaged.as_str()),
+            "{column}, which could be {back}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_read_that_fails_once_leaves_the_views_as_they_would_be() {
+    if !can_strace("a_read_that_fails_once") {
+        return;
+    }
+    let site = site();
+    observe_again(&site);
+    let views = site.path("l/projections.db");
+    let mut failed = 0;
+    for n in (1..=40).step_by(if full() { 1 } else { 4 }) {
+        let copy = site.copy();
+        let path = copy.path("l/projections.db").display().to_string();
+        let inject = format!("inject=pread64:error=EIO:when={n}");
+        let traced = ["-o", "/dev/null", "-P", &path, "-e", "trace=pread64", "-e", &inject];
+        let output = ran(finish(copy.under_strace(&traced, &["view", "digest"])));
+        failed += u32::from(output.code != 0);
+        let verified = copy.run(&["view", "verify"]);
+        assert_eq!(verified.code, 0, "read {n} of {}: {}", views.display(), verified.stdout);
+    }
+    assert!(failed > 1, "{failed} failed");
+}
+
 #[test]
 fn a_ledger_that_cannot_be_written_is_folded_elsewhere() {
     let site = site();

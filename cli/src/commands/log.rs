@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     id: Option<String>,
     /// At most so many, the newest that match [default: 50 unless a range is given]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::some)]
     limit: Option<usize>,
 }
 

@@ -116,6 +116,15 @@ impl Place {
     }
 }
 
+/// A number of rows that somebody asks for: none is not asked for.
+fn some(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it begins with 1".to_owned()),
+        Ok(rows) => Ok(rows),
+        Err(_) => Err("it is not a number of rows".to_owned()),
+    }
+}
+
 /// Runs a verb.
 pub(crate) fn run(command: Command, out: &Output) -> Outcome {
     match command {

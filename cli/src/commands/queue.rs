@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long)]
     scope: Option<String>,
     /// At most so many items
-    #[arg(long, value_name = "N", requires = "name")]
+    #[arg(long, value_name = "N", requires = "name", value_parser = super::some)]
     limit: Option<usize>,
     /// The page that follows, as the one before says it
     #[arg(long, value_name = "T", requires = "name")]

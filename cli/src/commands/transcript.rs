@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long)]
     scope: Option<String>,
     /// At most so many events
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::some)]
     limit: Option<usize>,
     /// The page that follows, as the one before says it
     #[arg(long, value_name = "T")]
@@ -56,7 +56,13 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
             token: args.page_token.as_deref(),
             limit: args.limit,
         };
-        folded.page(&ask, now)
+        let page = folded.page(&ask, now)?;
+        let none = page["items"].as_array().is_none_or(Vec::is_empty);
+        if none && !folded.views()?.knows(ask.about, &within)? {
+            let said = format!("there is no job `{}` here", printable(&args.job));
+            return Err(Diagnostic::new(Code::NotFound, said));
+        }
+        Ok(page)
     })?;
     if out.json {
         out.json(&answer);

@@ -45,7 +45,7 @@ struct PageArgs {
     #[arg(long)]
     state: Option<String>,
     /// At most so many rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::some)]
     limit: Option<usize>,
     /// The page that follows, as the one before says it
     #[arg(long, value_name = "T")]

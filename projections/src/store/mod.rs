@@ -10,8 +10,10 @@ pub(crate) use write::{Cursor, Put, Table, Writer};
 
 use crate::body::Body;
 use crate::view::{Index, Row, View};
-use chancery_ledger::{Code, Error};
+use chancery_ledger::{Code, Error, Result};
 use rusqlite::Row as Found;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// The table of one build of one version of a view.
 fn table(name: &str, version: u32, build: u32) -> String {
@@ -41,6 +43,31 @@ fn index(view: &View, table: &str) -> String {
     sql
 }
 
+/// Keeps a file that is not to be read any more beside the one that takes its place; an older one of these goes.
+pub(crate) fn set_aside(path: &Path) -> Result<()> {
+    let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
+    let damaged = path.with_extension("damaged");
+    for (from, to) in [(path, damaged.clone()), (&log, beside(&damaged, "-wal"))] {
+        match std::fs::rename(from, &to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Error::io("set aside", from, error));
+            }
+            _ => {}
+        }
+    }
+    // Who still reads the old file has it open; the new one begins with an index of its own.
+    match std::fs::remove_file(&index) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", &index, error)),
+        _ => Ok(()),
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
 const COLUMNS: &str = "key, scope, about, state, rank, until, changed, body";
 
 fn row(found: &Found<'_>) -> rusqlite::Result<Row> {
@@ -64,7 +91,23 @@ fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or_default()
 }
 
-/// What SQLite says of the views' file, with the way out.
+/// What SQLite says of the views' file: only what its bytes are to blame for is mended by folding everything again.
 fn failed(error: rusqlite::Error) -> Error {
-    Error::new(Code::ViewsDamaged, format!("the file of the views: {error}"))
+    use rusqlite::ErrorCode as Of;
+    let code = match error.sqlite_error_code() {
+        Some(Of::DiskFull) => Code::StorageFull,
+        Some(
+            Of::SystemIoFailure
+            | Of::CannotOpen
+            | Of::PermissionDenied
+            | Of::ReadOnly
+            | Of::DatabaseBusy
+            | Of::DatabaseLocked
+            | Of::OutOfMemory
+            | Of::OperationInterrupted
+            | Of::FileLockingProtocolFailed,
+        ) => Code::Io,
+        _ => Code::ViewsDamaged,
+    };
+    Error { code, message: format!("the file of the views: {error}"), source: Some(Box::new(error)) }
 }

@@ -1,6 +1,6 @@
 //! How do rows and cursor become one commit?
 
-use super::{COLUMNS, create, failed, index, int, row, unsigned};
+use super::{COLUMNS, create, failed, index, int, row};
 use crate::view::{Poison, Row, View};
 use chancery_ledger::format::hash::Digest;
 use chancery_ledger::{Code, Error, Result};
@@ -85,18 +85,28 @@ pub(crate) struct Writer {
 
 pub(super) fn cursor(found: &rusqlite::Row<'_>) -> rusqlite::Result<Cursor> {
     let address: String = found.get(5)?;
+    let number = |at: usize| -> rusqlite::Result<u64> {
+        let stored: i64 = found.get(at)?;
+        u64::try_from(stored).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, stored))
+    };
+    // It is said to SQL as the name of a table.
+    let view: String = found.get(0)?;
+    let build: u32 = found.get(2)?;
+    if !view.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') || build == u32::MAX {
+        return Err(rusqlite::Error::IntegralValueOutOfRange(2, build.into()));
+    }
     Ok(Cursor {
-        view: found.get(0)?,
+        view,
         version: found.get(1)?,
-        build: found.get(2)?,
+        build,
         live: found.get::<_, i64>(3)? != 0,
-        entries: unsigned(found.get(4)?),
+        entries: number(4)?,
         // What does not parse contradicts every chain, and is found at the first fold.
         address: Digest::parse(&address).unwrap_or(Digest([0xff; 32])),
         time: found.get(6)?,
-        head: (unsigned(found.get(7)?), found.get(8)?),
-        changed: unsigned(found.get(9)?),
-        skipped: unsigned(found.get(10)?),
+        head: (number(7)?, found.get(8)?),
+        changed: number(9)?,
+        skipped: number(10)?,
     })
 }
 
@@ -174,7 +184,8 @@ impl Writer {
             .conn
             .prepare_cached(&table.load)
             .and_then(|mut query| query.query_row([key], row).optional());
-        found.map_err(|error| Poison::new(format!("the stored row cannot be read: {error}")))
+        // Not the entry's fault: were it a dead letter, it would be missing from the view for ever.
+        found.map_err(|error| Poison::unread(&failed(error)))
     }
 
     /// Begins a commit.
