@@ -153,19 +153,24 @@ pub(super) fn changes(rows: &mut Rows<'_>, seen: &Seen<'_>) -> Result<Vec<Change
     Ok(all)
 }
 
-fn host_key(rows: &Rows<'_>, seen: &Seen<'_>, event: &HostKey) -> Result<Change, Poison> {
+fn host_key(rows: &mut Rows<'_>, seen: &Seen<'_>, event: &HostKey) -> Result<Change, Poison> {
     let own = Change::of("host_key", seen.entity_id);
     Ok(match event {
         HostKey::Observed { fingerprint, .. } => {
+            // Whoever observed this fingerprint is kept from verifying it, also when others came between.
+            let memo = format!("observed {} {} {fingerprint}", seen.scope, seen.entity_id);
+            let known_of: String = rows.memo(&memo)?.unwrap_or_default();
+            let mut barred: BTreeSet<String> = known_of.split_whitespace().map(str::to_owned).collect();
+            if barred.len() < 16 {
+                barred.insert(seen.actor.to_owned());
+            }
+            let names: Vec<&str> = barred.iter().map(String::as_str).collect();
+            rows.put(Row::memo(memo, seen, names.join(" ")));
             let fact = Some(fingerprint.to_string());
             let Some(before) = known(rows, seen, "host_key", seen.entity_id)? else {
                 let begun = Change::begin("host_key", seen.entity_id, "bootstrap").barred(&[seen.actor]);
                 return Ok(Change { fact, ..begun });
             };
-            let mut barred = if before.fact == fact { before.barred.clone() } else { BTreeSet::new() };
-            if barred.len() < 16 {
-                barred.insert(seen.actor.to_owned());
-            }
             // What is observed as it was says nothing against a change that nobody has reviewed.
             let word = if before.state == "changed" { Word::Partial } else { Word::Whole };
             Change { fact, barred: Some(barred), ..own.saw(word, None) }

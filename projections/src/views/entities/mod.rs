@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 pub(super) static VIEW: View = View {
     name: "entities",
     question: "How is this, is it well, what needs me, and what can I do?",
-    version: 1,
+    version: 2,
     access: Access::Read,
     indexes: &[Index::About, Index::State, Index::Rank, Index::Until],
     order: Order::Descending,
