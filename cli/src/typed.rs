@@ -20,10 +20,13 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
     });
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     let typed = leaf(&matches);
+    // A worker reads with its token and signs with its key: there they are no two ways to say one thing.
+    let worker = matches.subcommand_name() == Some("worker");
+    let counts = |one: &str| !(worker && one == "token_file");
     let is =
         |name: &str, source| typed.ids().any(|id| id == name) && typed.value_source(name) == Some(source);
     for (one, other) in CONFLICTS {
-        if is(one, ValueSource::CommandLine) && is(other, ValueSource::CommandLine) {
+        if counts(one) && is(one, ValueSource::CommandLine) && is(other, ValueSource::CommandLine) {
             let flag = |name: &str| format!("--{}", name.replace('_', "-"));
             let text =
                 format!("`{}` and `{}` cannot be used together: leave one out", flag(one), flag(other));
@@ -32,6 +35,7 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
     }
     let silent: Vec<&str> = INSTEAD
         .iter()
+        .filter(|(one, _)| counts(one))
         .filter(|(one, other)| is(one, ValueSource::CommandLine) && is(other, ValueSource::EnvVariable))
         .map(|(_, other)| *other)
         .collect();
