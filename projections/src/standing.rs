@@ -19,7 +19,7 @@ impl Standing {
     /// Which file is read now.
     pub(crate) fn now(&self) -> Result<u64> {
         let file = self.file.load(Ordering::Acquire);
-        if file % 2 == 0 { Ok(file) } else { Err(building()) }
+        if file.is_multiple_of(2) { Ok(file) } else { Err(building()) }
     }
 
     /// What failed while `file` was read: not of interest when another is in its place; else, when it is damaged, who
@@ -46,7 +46,7 @@ impl Standing {
 
     /// Another one is read from now on, if one was being built.
     pub(crate) fn put_up(&self) {
-        if self.file.load(Ordering::Acquire) % 2 == 1 {
+        if !self.file.load(Ordering::Acquire).is_multiple_of(2) {
             self.file.fetch_add(1, Ordering::AcqRel);
         }
     }
