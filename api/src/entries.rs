@@ -57,7 +57,7 @@ impl Filter {
 /// A kind of entry, or the domain of several.
 fn known_kind(text: &str) -> Result<String, Problem> {
     let is = |kind: &&str| *kind == text || kind.split_once('.').is_some_and(|(domain, _)| domain == text);
-    if KINDS.iter().any(|kind| is(kind)) {
+    if KINDS.iter().any(is) {
         return Ok(text.to_owned());
     }
     let said = format!("there is no kind of entry `{}`", one_line(text));

@@ -95,7 +95,7 @@ const ASKED: &[(&str, &str, &str)] = &[
     ("key.rotate", "00000000000000000000000000000000", r#"{"consent":"SIG","proof":"SIG","public":"KEY"}"#),
     ("key.revoke", "new", "{}"),
     ("key.suspect", "new", r#"{"from":1}"#),
-    ("token.issue", "new", r#"{"principal":"theirs","ttl_ms":60000}"#),
+    ("token.issue", "newtoken0001", r#"{"principal":"theirs","ttl_ms":60000}"#),
     ("token.revoke", "new", "{}"),
     ("host_key.observe", "ssh-ed25519:h:22", r#"{"fingerprint":"PRINT","source":"known_hosts"}"#),
     ("host_key.verify", "ssh-ed25519:h:22", r#"{"fingerprint":"PRINT"}"#),
