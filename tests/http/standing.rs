@@ -20,7 +20,9 @@ fn damaged_or_deleted_views_are_built_anew_beside() {
         &|| fs::remove_file(&file).expect("deleted"),
         &|| {
             let conn = Connection::open(&file).expect("the views");
-            conn.execute_batch("UPDATE view_entities_1_0 SET body = 'x'").expect("edited");
+            let named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'view_entities_%'";
+            let table: String = conn.query_row(named, [], |row| row.get(0)).expect("a table");
+            conn.execute_batch(&format!("UPDATE {table} SET body = 'x'")).expect("edited");
         },
     ];
     for (number, strike) in strikes.iter().enumerate() {

@@ -59,8 +59,8 @@ pub(crate) fn run(args: &Args, out: &Output) -> Outcome {
         let page = folded.page(&ask, now)?;
         let none = page["items"].as_array().is_none_or(Vec::is_empty);
         if none && !folded.views()?.knows(ask.about, &within)? {
-            let said = format!("there is no job `{}` here", printable(&args.job));
-            return Err(Diagnostic::new(Code::NotFound, said));
+            // What a server says as well.
+            return Err(Diagnostic::new(Code::NotFound, "there is nothing here that you may see"));
         }
         Ok(page)
     })?;
